@@ -1,0 +1,54 @@
+"""May they do this here? Every check of a permission in the console asks this module."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.core.exceptions import PermissionDenied
+
+from console.access.models import Grant, Tenant, TenantQuerySet, User
+from console.access.permissions import Permission
+
+
+def visible_tenants(user: User) -> TenantQuerySet:
+    """The tenants `user` may see at all; every read of tenant data starts from these."""
+    return Tenant.objects.visible_to(user)
+
+
+def tenants_where(user: User, permission: Permission) -> TenantQuerySet:
+    """The tenants in which `user` may do `permission`; for lists over several tenants."""
+    return Tenant.objects.where_may(user, permission)
+
+
+def grants_at(user: User, tenant: Tenant) -> list[Grant]:
+    """The unexpired grants that give `user` something at `tenant`, roles loaded."""
+    return list(Grant.objects.active().of(user).reaching(tenant).select_related("role", "granted_by"))
+
+
+def permissions_at(user: User, tenant: Tenant) -> frozenset[Permission]:
+    """All that `user` may do at `tenant` now; empty for a stranger."""
+    grants = Grant.objects.active().of(user).reaching(tenant)
+    return frozenset(Permission(name) for name in grants.values_list("role__permissions__permission", flat=True) if name)
+
+
+def may(user: User, permission: Permission, tenant: Tenant) -> bool:
+    """Whether `user` may do `permission` at `tenant` at this moment."""
+    return Grant.objects.active().of(user).reaching(tenant).giving(permission).exists()
+
+
+def may_id(user_id: uuid.UUID, permission: Permission, tenant_id: uuid.UUID) -> bool:
+    """`may` for a worker that holds ids only; False when the user or the tenant is gone."""
+    user = User.objects.filter(id=user_id).first()
+    tenant = Tenant.objects.filter(id=tenant_id).first()
+    return user is not None and tenant is not None and may(user, permission, tenant)
+
+
+def require(user: User, permission: Permission, tenant: Tenant) -> None:
+    """Raises PermissionDenied unless `user` may do `permission` at `tenant`; for services that several doors lead to."""
+    if not may(user, permission, tenant):
+        raise PermissionDenied(refusal(permission, tenant))
+
+
+def refusal(permission: Permission, tenant: Tenant) -> str:
+    """Why an action is refused, for a tooltip or the 403 page."""
+    return f"This needs a role that lets you {permission.label} at {tenant.name}."

@@ -1,0 +1,74 @@
+"""Seals and opens tenant data with the tenant's own key. `tenant_id` None means what the company shares.
+
+A context names the one place a value belongs to (table, row, field); it does not open anywhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import uuid
+
+from django.db import IntegrityError, transaction
+
+from console import crypto
+from console.access.models import DataKey
+
+
+def seal(tenant_id: uuid.UUID | None, context: str, plain: bytes) -> bytes:
+    """Encrypt `plain` for `context` with the current key of `tenant_id`."""
+    key_id, key = _current(tenant_id)
+    return crypto.encrypt(key, key_id, plain, _bound(tenant_id, context))
+
+
+def unseal(tenant_id: uuid.UUID | None, context: str, sealed: bytes) -> bytes:
+    """Decrypt what `seal` made for the same tenant and context; raises `crypto.SealBrokenError`."""
+    sealed = bytes(sealed)
+    key = _by_id(tenant_id, crypto.key_id_of(sealed))
+    return crypto.decrypt(key, sealed, _bound(tenant_id, context))
+
+
+def fingerprint(tenant_id: uuid.UUID | None, plain: bytes) -> str:
+    """Eight hex digits by which people tell two secrets apart; they say nothing about the secret without the key."""
+    return digest(tenant_id, "fingerprint", plain).hex()[:8]
+
+
+def digest(tenant_id: uuid.UUID | None, purpose: str, value: bytes) -> bytes:
+    """A keyed 32-byte digest, stable for as long as the tenant's first key exists: for looking up exact values."""
+    return crypto.keyed_digest(_first(tenant_id), purpose, value)
+
+
+def _bound(tenant_id: uuid.UUID | None, context: str) -> str:
+    return f"{tenant_id or 'shared'}|{context}"
+
+
+def _current(tenant_id: uuid.UUID | None) -> tuple[uuid.UUID, bytes]:
+    row = DataKey.objects.filter(tenant=tenant_id, is_current=True).values_list("id", flat=True).first()
+    key_id = row or _create(tenant_id)
+    return key_id, _by_id(tenant_id, key_id)
+
+
+def _create(tenant_id: uuid.UUID | None) -> uuid.UUID:
+    name, wrapped = crypto.new_data_key(_bound(tenant_id, "data key"))
+    try:
+        with transaction.atomic():
+            return DataKey.objects.create(tenant_id=tenant_id, wrapped_with=name, wrapped=wrapped).id
+    except IntegrityError:  # another process made it in the same moment
+        return DataKey.objects.get(tenant=tenant_id, is_current=True).id
+
+
+def _first(tenant_id: uuid.UUID | None) -> bytes:
+    key_id = DataKey.objects.filter(tenant=tenant_id).order_by("created_at").values_list("id", flat=True).first()
+    return _by_id(tenant_id, key_id or _create(tenant_id))
+
+
+def _by_id(tenant_id: uuid.UUID | None, key_id: uuid.UUID) -> bytes:
+    row = DataKey.objects.filter(id=key_id, tenant=tenant_id).values_list("wrapped_with", "wrapped").first()
+    if row is None:
+        raise crypto.SealBrokenError("The key of a sealed value is not here.")
+    return _unwrap(row[0], bytes(row[1]), _bound(tenant_id, "data key"))
+
+
+# Unwrapping is pure in its arguments, so the cache never goes stale; it holds keys, which live in this process anyway.
+@functools.lru_cache(maxsize=256)
+def _unwrap(name: str, wrapped: bytes, context: str) -> bytes:
+    return crypto.unwrap_data_key(name, wrapped, context)

@@ -1,0 +1,34 @@
+"""What the product keeps, one noun per file. Only `services/` (and `jobs/`, for a job's progress) writes these."""
+
+from integrations_app.models.credential import Credential, CredentialSecret, SecretChange
+from integrations_app.models.integration import (
+    Integration,
+    IntegrationAlias,
+    IntegrationDocument,
+    IntegrationPart,
+    QuarantinedItem,
+)
+from integrations_app.models.job import Job, JobLine, JobState
+from integrations_app.models.schedule import Schedule
+from integrations_app.models.snapshot import Snapshot
+from integrations_app.models.sync_run import SyncRun
+from integrations_app.models.vendor_account import VendorAccount, VendorGate
+
+__all__ = [
+    "Credential",
+    "CredentialSecret",
+    "Integration",
+    "IntegrationAlias",
+    "IntegrationDocument",
+    "IntegrationPart",
+    "Job",
+    "JobLine",
+    "JobState",
+    "QuarantinedItem",
+    "Schedule",
+    "SecretChange",
+    "Snapshot",
+    "SyncRun",
+    "VendorAccount",
+    "VendorGate",
+]

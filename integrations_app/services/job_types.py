@@ -1,0 +1,50 @@
+"""Every job type: one entry here, one module `jobs/<name>.py` with `run(job, progress)` that the runner finds by name.
+
+The table stands with the services because asking for a job needs a type's title, queue and permission, and services know
+nothing of `jobs/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from console.access.permissions import Permission
+from integrations_app.models import Job
+
+
+@dataclass(frozen=True)
+class JobType:
+    """`title` may use {target}. `permission` is checked when the job is asked for and again when it runs.
+
+    `attempts` bounds tries after a failure that a later try may mend; `is_exclusive` jobs never run twice at once for one
+    vendor account. `limit_seconds` ends a run that hangs.
+    """
+
+    name: str
+    title: str
+    queue: Job.Queue
+    permission: Permission
+    attempts: int = 3
+    is_exclusive: bool = False
+    limit_seconds: int = 300
+
+
+JOB_TYPES: dict[str, JobType] = {
+    job_type.name: job_type
+    for job_type in (
+        JobType(
+            "sync_account",
+            "Sync {target}",
+            Job.Queue.BULK,
+            Permission.INTEGRATION_SYNC,
+            attempts=5,
+            is_exclusive=True,
+            limit_seconds=3600,
+        ),
+        JobType("refresh_integration", "Refresh {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SYNC),
+        JobType("take_snapshot", "Snapshot of {target}", Job.Queue.INTERACTIVE, Permission.SNAPSHOT_CREATE),
+        JobType("test_account", "Test {target}", Job.Queue.INTERACTIVE, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
+        JobType("change_secret", "New secret for {target}", Job.Queue.INTERACTIVE, Permission.CREDENTIAL_MANAGE, attempts=1),
+        JobType("search_vendor", "Search at {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SEARCH, attempts=1),
+    )
+}

@@ -1,0 +1,514 @@
+"""What a pretend Membrane workspace holds, made from seeds and numbers alone.
+
+Integrations belong to the workspace, connections to one tenant of it, so the first are made from the workspace's seed and
+the second from the tenant's. Id, key and uuid of an integration all carry its number: any of 100,000 is found as quickly
+as it is made, and nothing is kept in memory.
+
+Field names, states and error shapes: Membrane API reference ("List all integrations", "Errors", "Connections").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Document = dict[str, Any]
+
+# Name and auth type of the apps the workspace may hold integrations of.
+APPS: tuple[tuple[str, str], ...] = (
+    ("Brightdesk", "oauth2"),
+    ("Quillbooks", "oauth2"),
+    ("Tundra CRM", "client-credentials"),
+    ("Oldpost Mail", "proxy"),
+    ("Meadow Chat", "membrane-token"),
+    ("Copperpay", "oauth1"),
+    ("Fernmail", "oauth2"),
+    ("HubSpot", "oauth2"),
+    ("Salesforce", "oauth2"),
+    ("Slack", "oauth2"),
+    ("Zendesk", "client-credentials"),
+    ("Jira", "oauth2"),
+    ("Notion", "oauth2"),
+    ("Airtable", "oauth2"),
+    ("Stripe", "client-credentials"),
+    ("Xero", "oauth2"),
+    ("Pipedrive", "oauth2"),
+    ("Intercom", "oauth2"),
+    ("Asana", "oauth2"),
+    ("Mailchimp", "oauth2"),
+    ("Google Calendar", "oauth2"),
+    ("Microsoft Teams", "oauth2"),
+    ("Harbour ERP", "integration-app-token"),
+    ("Greenhouse", "client-credentials"),
+)
+# Apps that exist but are not integrated: what the connector and external app overrides generate candidates from.
+CONNECTOR_CANDIDATES = (("Parcelfinch", "oauth2"), ("Parcel Harbour", "client-credentials"), ("Lanternsign", "oauth2"), ("Mapleforms", "oauth2"))
+APP_CANDIDATES = ("Parcelfinch Labels", "Cloudberry HR", "Lantern Payroll", "Stonebridge Bank")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Makes the integrations of one workspace. `born` is when the first was created (UTC)."""
+
+    seed: str
+    born: datetime
+
+    def identifier(self, kind: str, number: int) -> str:
+        """Twenty-four hexadecimal digits: eighteen that belong to workspace and kind, six that are the number."""
+        return hashlib.sha256(f"{self.seed}:{kind}".encode()).hexdigest()[:18] + f"{number:06x}"
+
+    def uuid(self, kind: str, number: int) -> str:
+        """A version 4 UUID whose last twelve digits are the number."""
+        digits = hashlib.sha256(f"{self.seed}:{kind}:uuid".encode()).hexdigest()[:20] + f"{number:012x}"
+        return str(uuid.UUID(hex=digits, version=4))
+
+    def name(self, number: int) -> str:
+        """The display name; the same app may be there several times, with a number behind it."""
+        round_, place = divmod(number, len(APPS))
+        name = APPS[self._app_at(place)][0]
+        return f"{name} {round_ + 1}" if round_ else name
+
+    def key(self, number: int) -> str:
+        return slug(self.name(number))
+
+    def app_of(self, number: int) -> int:
+        """Which of APPS integration `number` is about."""
+        return self._app_at(number % len(APPS))
+
+    def connector_id(self, app: int) -> str:
+        return self.identifier("connector", app)
+
+    def app_uuid(self, app: int) -> str:
+        return self.uuid("app", app)
+
+    def is_archived(self, number: int) -> bool:
+        return self.shape(number) is _archived
+
+    def is_known(self, number: int) -> bool:
+        """Whether this workspace can have made an integration of that number (the caller knows how many there are)."""
+        return 0 <= number < 1 << 24
+
+    def shape(self, number: int) -> Shape:
+        return SHAPES[(number + self._offset) % len(SHAPES)]
+
+    def numbers_of(self, selector: str) -> list[int]:
+        """The numbers an id, uuid or key may stand for, best first; empty when it is none of this workspace's."""
+        found = []
+        tail = selector[18:]
+        if len(selector) == 24 and _is_hex(tail) and self.identifier("integration", int(tail, 16)) == selector:
+            found.append(int(tail, 16))
+        tail = selector.rpartition("-")[2]
+        if len(selector) == 36 and _is_hex(tail) and self.uuid("integration", int(tail, 16)) == selector.lower():
+            found.append(int(tail, 16))
+        found.extend(number for number in self._numbers_of_key(selector) if self.key(number) == selector)
+        return found
+
+    def integration(self, number: int) -> Document:
+        """The workspace's part of integration `number`: everything but the tenant's connection."""
+        draw = random.Random(f"{self.seed}:integration:{number}")  # noqa: S311 - repeatable invention, not a secret
+        document = self._plain(number, draw)
+        self.shape(number)(self, number, document)
+        return document
+
+    @property
+    def _offset(self) -> int:
+        return hashlib.sha256(self.seed.encode()).digest()[0]
+
+    def _app_at(self, place: int) -> int:
+        return (place + self._offset) % len(APPS)
+
+    def _numbers_of_key(self, key: str) -> list[int]:
+        """A key is an app's slug, with the round behind it from the second on."""
+        head, _, tail = key.rpartition("-")
+        candidates = [(key, 1)]
+        if tail.isascii() and tail.isdigit() and len(tail) < 8:
+            candidates.append((head, int(tail)))
+        places = {slug(APPS[self._app_at(place)][0]): place for place in range(len(APPS))}
+        return [(round_ - 1) * len(APPS) + places[app] for app, round_ in candidates if app in places and round_ > 0]
+
+    def _plain(self, number: int, draw: random.Random) -> Document:
+        app = self.app_of(number)
+        name, auth_type = APPS[app]
+        created = self.born + timedelta(hours=5 * (number % 3000), seconds=number * 37 % 3600)
+        operations, collections, events = draw.randrange(1, 30), draw.randrange(1, 9), draw.randrange(0, 5)
+        host = slug(name)
+        return {
+            "id": self.identifier("integration", number),
+            "uuid": self.uuid("integration", number),
+            "key": self.key(number),
+            "name": self.name(number),
+            "description": f"{name} for the customers of this workspace",
+            "meta": {"tier": draw.choice(("core", "extra")), "owner": draw.choice(("growth", "platform", "support"))},
+            "state": "READY",
+            "errors": [],
+            "revision": hashlib.sha256(f"{self.seed}:{number}".encode()).hexdigest()[:12],
+            "createdAt": text(created),
+            "updatedAt": text(created + timedelta(days=draw.randrange(1, 60), milliseconds=draw.randrange(86_400_000))),
+            "isDeactivated": False,
+            "isReadOnly": False,
+            "logoUri": f"https://static.membrane.example/logos/{host}.png",
+            "connectorId": self.connector_id(app),
+            "connectorVersion": f"1.{draw.randrange(0, 12)}.{draw.randrange(0, 6)}",
+            "oAuthCallbackUri": "https://api.membrane.example/oauth-callback" if auth_type.startswith("oauth") else "",
+            "parameters": {
+                "clientId": f"{host}-client-{draw.randrange(100, 999)}",
+                "clientSecret": f"fake-{hashlib.sha256(f'{self.seed}:{number}:secret'.encode()).hexdigest()[:20]}",
+                "scopes": ["records.read", "records.write"],
+            },
+            "hasMissingParameters": False,
+            "hasDocumentation": draw.random() < 0.8,
+            "hasOperations": True,
+            "operationsCount": operations,
+            "hasData": True,
+            "dataCollectionsCount": collections,
+            "hasEvents": events > 0,
+            "eventsCount": events,
+            "hasGlobalWebhooks": draw.random() < 0.3,
+            "hasUdm": draw.random() < 0.5,
+            "isTest": False,
+            "externalAppId": self.identifier("app", app),
+            "authType": auth_type,
+            "optionsConfig": {
+                "default": {"disabled": False, "parameters": {"region": draw.choice(("eu", "us"))}},
+                "api-key": {"disabled": True},
+            },
+            "spec": {"auth": {"type": auth_type}},
+            "appUri": f"https://{host}.example",
+        }
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """One tenant of a workspace and its connections. `now` is the vendor's time (UTC)."""
+
+    workspace: Workspace
+    key: str
+    now: datetime
+
+    @property
+    def internal_id(self) -> str:
+        """What shows up as tenantId and userId; the key itself is the caller's own name for the tenant."""
+        return self.workspace.identifier(f"tenant:{self.key}", 0)
+
+    def connection(self, number: int, integration: Document) -> Document | None:
+        """This tenant's connection to integration `number`, or None when it never connected."""
+        if integration.get("state") in ("CONFIGURATION_ERROR", "SETUP_FAILED", "BUILDING") or "id" not in integration:
+            return None
+        shape = CONNECTION_SHAPES[(number + self._offset) % len(CONNECTION_SHAPES)]
+        if shape is None:
+            return None
+        document = self._plain(number, integration)
+        shape(self, number, document)
+        return document
+
+    @property
+    def _offset(self) -> int:
+        return hashlib.sha256(f"{self.workspace.seed}:{self.key}".encode()).digest()[0]
+
+    def _plain(self, number: int, integration: Document) -> Document:
+        created = datetime.fromisoformat(integration["createdAt"]) + timedelta(days=9, hours=number % 24)
+        return {
+            "id": self.workspace.identifier(f"connection:{self.key}", number),
+            "name": integration["name"],
+            "userId": self.internal_id,
+            "tenantId": self.internal_id,
+            "type": "connector",
+            "key": f"{integration.get('key', 'app')}-main",
+            "isTest": integration.get("isTest", False),
+            "connected": True,
+            "disconnected": False,
+            "isDefunct": False,
+            "state": "READY",
+            "errors": [],
+            "integrationId": integration["id"],
+            "connectorId": integration["connectorId"],
+            "externalAppId": integration["externalAppId"],
+            "connectorVersion": integration["connectorVersion"],
+            "authOptionKey": "default",
+            "createdAt": text(created),
+            "updatedAt": text(created + timedelta(days=30)),
+            "lastActiveAt": text(created + timedelta(days=40)),
+            "nextCredentialsRefreshAt": text(self._soon(hours=1)),
+            "retryAttempts": 0,
+            "canTest": True,
+            "canRefreshCredentials": True,
+            "isDeactivated": integration.get("isDeactivated", False),
+            "meta": {},
+        }
+
+    def _soon(self, hours: int) -> datetime:
+        """A moment ahead that stays the same all day, so that reading twice finds nothing changed."""
+        return self.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1, hours=hours)
+
+
+def text(moment: datetime) -> str:
+    """Membrane's spelling of a time: UTC with milliseconds and a Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def slug(name: str) -> str:
+    """The key Membrane makes of a name when none is given (Assumed: lower case with dashes)."""
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
+
+
+def _is_hex(digits: str) -> bool:
+    return bool(digits) and all(digit in "0123456789abcdefABCDEF" for digit in digits)
+
+
+# --- shapes of integrations ---------------------------------------------------------------------------------------
+
+
+def _ready(workspace: Workspace, number: int, document: Document) -> None:
+    """Set up and in use."""
+
+
+def _missing_parameters(workspace: Workspace, number: int, document: Document) -> None:
+    """Required connector parameters were never set."""
+    document["parameters"] = {}
+    document["hasMissingParameters"] = True
+    document["state"] = "CONFIGURATION_ERROR"
+    document["errors"] = [
+        {
+            "type": "configuration",
+            "key": "missing_parameters",
+            "message": "Required connector parameters are not set",
+            "data": {"missing": ["clientId", "clientSecret"]},
+        }
+    ]
+
+
+def _missing_but_ready(workspace: Workspace, number: int, document: Document) -> None:
+    """A parameter is missing and the state says nothing of it: the two are separate."""
+    document["parameters"] = {"clientId": document["parameters"]["clientId"]}
+    document["hasMissingParameters"] = True
+
+
+def _setup_failed(workspace: Workspace, number: int, document: Document) -> None:
+    """Setting it up failed, for a reason with a reason."""
+    document["state"] = "SETUP_FAILED"
+    document["hasOperations"], document["operationsCount"] = False, 0
+    document["errors"] = [
+        {
+            "type": "configuration",
+            "message": "Connector method could not be loaded",
+            "data": {"method": "makeApiClient"},
+            "causedByError": {
+                "type": "custom_code",
+                "message": "Unexpected token in connector code",
+                "data": {"lineNumber": 14, "columnNumber": 7},
+                "stack": "SyntaxError: Unexpected token\n    at makeApiClient (connector.js:14:7)",
+                "logs": [{"type": "message", "data": {"level": "error", "text": "parse failure"}}],
+            },
+        },
+        {
+            "type": "dependency_error",
+            "message": "A referenced data collection does not exist",
+            "data": {"collectionKey": "deals"},
+        },
+    ]
+
+
+def _building(workspace: Workspace, number: int, document: Document) -> None:
+    """An agent is still building it."""
+    document["state"] = "BUILDING"
+    for count, has in (("operationsCount", "hasOperations"), ("dataCollectionsCount", "hasData"), ("eventsCount", "hasEvents")):
+        document[count], document[has] = 0, False
+
+
+def _archived(workspace: Workspace, number: int, document: Document) -> None:
+    """Archived: only listed with includeArchived, still there by id; an archived one is deactivated as well."""
+    document["isDeactivated"] = True
+    document["archivedAt"] = document["updatedAt"]
+
+
+def _deactivated(workspace: Workspace, number: int, document: Document) -> None:
+    """Switched off; its setup is skipped."""
+    document["isDeactivated"] = True
+
+
+def _read_only(workspace: Workspace, number: int, document: Document) -> None:
+    """Comes from a published package, as a test element: cannot be changed here."""
+    document["isReadOnly"] = True
+    document["isTest"] = True
+
+
+def _waiting(workspace: Workspace, number: int, document: Document) -> None:
+    """Somebody has to do something outside before the setup goes on."""
+    document["state"] = "CLIENT_ACTION_REQUIRED"
+
+
+def _disconnecting(workspace: Workspace, number: int, document: Document) -> None:
+    """Being taken apart."""
+    document["state"] = "DISCONNECTING"
+
+
+def _sparse(workspace: Workspace, number: int, document: Document) -> None:
+    """Only what the single answer promises: optional fields are absent, the state among them."""
+    keep = {"id", "name", "logoUri", "key", "uuid", "connectorId", "externalAppId", "connectorVersion", "createdAt"}
+    for field in set(document) - keep:
+        del document[field]
+
+
+Shape = Callable[[Workspace, int, Document], None]
+SHAPES: tuple[Shape, ...] = (
+    _ready,
+    _ready,
+    _missing_parameters,
+    _ready,
+    _ready,
+    _setup_failed,
+    _ready,
+    _ready,
+    _archived,
+    _ready,
+    _deactivated,
+    _ready,
+    _missing_but_ready,
+    _ready,
+    _building,
+    _ready,
+    _read_only,
+    _ready,
+    _waiting,
+    _ready,
+    _sparse,
+    _ready,
+    _ready,
+    _disconnecting,
+    _ready,
+)
+
+
+# --- shapes of connections ----------------------------------------------------------------------------------------
+
+
+def _connected(tenant: Tenant, number: int, document: Document) -> None:
+    """Works."""
+
+
+def _error(document: Document, key: str, message: str) -> Document:
+    return {
+        "type": "connection",
+        "key": key,
+        "message": message,
+        "data": {"connectionId": document["id"], "connectorKey": document["key"].removesuffix("-main")},
+    }
+
+
+def _cut(document: Document) -> None:
+    """Not connected: the new flag and the deprecated one always agree."""
+    document["connected"], document["disconnected"] = False, True
+
+
+def _defunct(tenant: Tenant, number: int, document: Document) -> None:
+    """Access is lost for good: the end customer has to sign in again."""
+    _cut(document)
+    document["isDefunct"] = True
+    document["retryAttempts"] = 8
+    document["requestError"] = _error(
+        document, "connection_is_defunct", "The external app rejected the stored credentials"
+    ) | {
+        "causedByError": {
+            "type": "connection",
+            "key": "access_token_expired",
+            "message": "Token endpoint answered 400 invalid_grant",
+        }
+    }
+    document["error"] = _error(document, "connection_is_defunct", "The external app rejected the stored credentials")
+    del document["nextCredentialsRefreshAt"]
+
+
+def _defunct_retrying(tenant: Tenant, number: int, document: Document) -> None:
+    """Defunct, and a retry is still planned: the documentation shows exactly this."""
+    _defunct(tenant, number, document)
+    document["retryAttempts"] = 3
+    document["nextRetryTimestamp"] = text(tenant._soon(hours=2))
+
+
+def _retrying(tenant: Tenant, number: int, document: Document) -> None:
+    """A refresh failed; Membrane tries again by itself."""
+    document["retryAttempts"] = 2
+    document["nextRetryTimestamp"] = text(tenant._soon(hours=3))
+    document["requestError"] = _error(document, "access_token_expired", "Refreshing the access token failed")
+
+
+def _limited(tenant: Tenant, number: int, document: Document) -> None:
+    """The external app itself answers that there were too many requests."""
+    document["requestError"] = _error(document, "rate_limit_exceeded", "The external app answered 429")
+
+
+def _must_connect(tenant: Tenant, number: int, document: Document) -> None:
+    """Waits for the end customer to sign in."""
+    _cut(document)
+    document["state"] = "CLIENT_ACTION_REQUIRED"
+    document["canTest"] = document["canRefreshCredentials"] = False
+    document["clientAction"] = {
+        "type": "connect",
+        "description": f"Sign in to {document['name']} to finish this connection",
+        "uiUrl": f"https://ui.membrane.example/connect/{document['id']}",
+        "agentInstructions": "Show the link to the user and poll this connection",
+        "handoffAgentInstructions": "Hand over to the user; nothing else can be done from here",
+    }
+
+
+def _must_answer(tenant: Tenant, number: int, document: Document) -> None:
+    """Waits for the end customer to type something in; an MCP connection, without an address to go to."""
+    _cut(document)
+    document["type"] = "mcp"
+    document["state"] = "CLIENT_ACTION_REQUIRED"
+    document["clientAction"] = {"type": "provide-input", "description": "Enter the subdomain of your account"}
+
+
+def _connection_building(tenant: Tenant, number: int, document: Document) -> None:
+    """An agent is building it."""
+    _cut(document)
+    document["state"] = "BUILDING"
+    document["buildingAgentSessionId"] = tenant.workspace.identifier("session", number)
+
+
+def _connection_failed(tenant: Tenant, number: int, document: Document) -> None:
+    """Its setup failed."""
+    _cut(document)
+    document["state"] = "SETUP_FAILED"
+    document["errors"] = [{"type": "configuration", "message": "The connection test function threw an error"}]
+
+
+def _connection_archived(tenant: Tenant, number: int, document: Document) -> None:
+    """The tenant's connection was archived and switched off."""
+    _cut(document)
+    document["archivedAt"] = document["updatedAt"]
+    document["isDeactivated"] = True
+
+
+ConnectionShape = Callable[[Tenant, int, Document], None]
+# 23 of them against 25 shapes of integrations, so that over a few rounds every pair meets.
+CONNECTION_SHAPES: tuple[ConnectionShape | None, ...] = (
+    _connected,
+    _connected,
+    _connected,
+    _defunct,
+    _connected,
+    None,
+    _connected,
+    _must_connect,
+    _connected,
+    _retrying,
+    _connected,
+    None,
+    _connected,
+    _defunct_retrying,
+    _connected,
+    _connected,
+    _limited,
+    _must_answer,
+    _connected,
+    _connection_building,
+    _connection_failed,
+    _connected,
+    _connection_archived,
+)
