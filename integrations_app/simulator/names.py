@@ -154,4 +154,4 @@ def integration_name(dice: Dice, number: int) -> str:
         f"{source} {thing} to {target} ({dice.pick(QUALIFIERS)})",
         f"{target} {thing} import",
     )[shape]
-    return name if number < 12 else f"{name} #{number}"
+    return name if number < 60 else f"{name} #{number}"

@@ -1,102 +1,72 @@
-"""The integrations a pretend Celigo account holds, made from the account's seed and the integration's number alone.
+"""The integrations a pretend Celigo account holds, made from the account and the integration's number alone.
 
-Nothing is kept in memory: any of 100,000 integrations is made anew when it is asked for, always the same, so that a
-listing of a large account costs what one page costs. An id carries its number (the counter of a Mongo ObjectId), which
-makes getting one by id as cheap as listing it.
-
+Nothing is kept in memory: any of 100,000 integrations is made anew when it is asked for, always the same.
 Field names and types: Celigo developer reference and help centre ("Integration API endpoints", "Integration Apps").
 """
 
 from __future__ import annotations
 
-import hashlib
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
+
+from integrations_app.simulator.names import DATA_DATE, Dice, digest, integration_name, number_in, object_id, stamp
 
 Document = dict[str, Any]
 
-# Read-only counters that Celigo computes for the list; a client must live with their absence on a single answer.
+# Read-only counters that Celigo computes for its list; a client must live without them.
 COUNTERS = ("numFlows", "numError", "numRegisteredConnections", "numOfflineConnections", "lastErrorAt")
 
-_APPS = (
-    ("Shopify", "http"),
-    ("NetSuite", "netsuite"),
-    ("Salesforce", "salesforce"),
-    ("Amazon Seller", "http"),
-    ("HubSpot", "http"),
-    ("BigCommerce", "http"),
-    ("Zendesk", "http"),
-    ("Snowflake", "jdbc"),
-    ("Warehouse FTP", "ftp"),
-    ("Workday", "http"),
-    ("Stripe", "http"),
-    ("QuickBooks", "http"),
-)
-_TOPICS = ("Orders", "Customers", "Inventory", "Refunds", "Invoices", "Fulfilments", "Payouts", "Products", "Tickets", "Leads")
-_REGIONS = ("", "EU", "US", "UK", "Returns desk", "Wholesale", "Outlet", "Night run")
+NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class Maker:
-    """Makes the integrations of one account. `born` is when the account's first integration was created (UTC)."""
+    """Makes the integrations of one account; `salt` makes them this account's own."""
 
-    seed: str
-    born: datetime
+    salt: str
 
     def identifier(self, kind: str, number: int) -> str:
-        """A 24 digit ObjectId: creation second, five bytes that belong to account and kind, and the number."""
-        moment = int(self._created(number).timestamp())
-        owner = hashlib.sha256(f"{self.seed}:{kind}".encode()).hexdigest()[:10]
-        return f"{moment:08x}{owner}{number:06x}"
+        """The ObjectId of the account's `number`th thing of a kind."""
+        return object_id(f"{self.salt}:{kind}", number)
 
     def number_of(self, identifier: str) -> int | None:
         """The number inside an integration's id, or None when this account never made that id."""
-        try:
-            number = int(identifier[18:], 16)
-        except ValueError:
-            return None
-        return number if self.identifier("integration", number) == identifier else None
+        return number_in(f"{self.salt}:integration", identifier) if len(identifier) == 24 else None
 
     def integration(self, number: int) -> Document:
         """The whole document of integration `number` (from 0), with the counters of the list."""
-        draw = random.Random(f"{self.seed}:integration:{number}")  # noqa: S311 - repeatable invention, not a secret
-        document = self._common(number, draw)
-        _SHAPES[(number + self._offset) % len(_SHAPES)](self, number, draw, document)
+        dice = Dice(self.salt, "integration", number)
+        document = self._plain(number, dice)
+        _SHAPES[(number + self._offset) % len(_SHAPES)](self, number, dice, document)
         return document
 
     @property
     def user_id(self) -> str:
-        """The person the account's token belongs to, all that tokenInfo says."""
+        """The person the account's token belongs to: all that tokenInfo says."""
         return self.identifier("user", 0)
 
     @property
     def _offset(self) -> int:
         """Where this account begins in the cycle of shapes, so that two accounts do not look the same."""
-        return hashlib.sha256(self.seed.encode()).digest()[0]
+        return digest(self.salt, "shapes")[0]
 
-    def _created(self, number: int) -> datetime:
-        return self.born + timedelta(hours=7 * (number % 2500), seconds=number * 61 % 3600)
-
-    def _common(self, number: int, draw: random.Random) -> Document:
-        """What a plain, healthy integration of flows looks like."""
-        (source, source_type), (target, _) = draw.sample(_APPS, 2)
-        topic, where = draw.choice(_TOPICS), draw.choice(_REGIONS)
-        created = self._created(number)
-        changed = created + timedelta(days=draw.randrange(1, 40), milliseconds=draw.randrange(86_400_000))
-        connections = [self.identifier("connection", number * 4 + place) for place in range(draw.randrange(1, 4))]
+    def _plain(self, number: int, dice: Dice) -> Document:
+        """What a healthy integration of flows looks like."""
+        name = integration_name(dice, number)[:NAME_LENGTH]
+        changed = dice.moment(20, 400)
+        connections = [self.identifier("connection", number * 4 + place) for place in range(dice.number(1, 3))]
         return {
             "_id": self.identifier("integration", number),
-            "lastModified": _text(changed),
-            "name": f"{source} - {target} {topic}{' ' + where if where else ''}"[:100],
-            "description": f"{topic} from {source} into {target}",
-            "readme": f"# {topic}\nOwned by the operations team. Ask before switching flows off.",
+            "lastModified": stamp(changed + timedelta(milliseconds=dice.number(0, 999))),
+            "name": name,
+            "description": f"{name}, looked after by the operations team",
+            "readme": "# Read me first\nAsk before switching flows off.",
             "install": [],
             "mode": "settings",
-            "version": f"1.{draw.randrange(0, 9)}.{draw.randrange(0, 20)}",
-            "tag": draw.choice(("core", "pilot", "seasonal")),
+            "version": f"1.{dice.number(0, 8)}.{dice.number(0, 19)}",
+            "tag": dice.pick(("core", "pilot", "seasonal")),
             "updateInProgress": False,
             "sandbox": False,
             "_registeredConnectionIds": connections,
@@ -104,47 +74,40 @@ class Maker:
             "installSteps": [],
             "uninstallSteps": [],
             "changeEditionSteps": [],
-            "flowGroupings": self._groupings(number, draw),
+            "flowGroupings": self._groupings(number, dice.number(0, 3)),
             "apiGroupings": [],
-            "aliases": [{"alias": f"{source_type}{number}", "_connectionId": connections[0]}],
-            "settings": {"warehouse": draw.choice(("EAST", "WEST", "NORTH")), "batchSize": draw.choice((20, 50, 200))},
-            "createdAt": _text(created),
-            "numFlows": draw.randrange(1, 14),
+            "aliases": [{"alias": f"source{number}", "_connectionId": connections[0]}],
+            "settings": {"warehouse": dice.pick(("EAST", "WEST", "NORTH")), "batchSize": dice.pick((20, 50, 200))},
+            "createdAt": stamp(changed - timedelta(days=dice.number(1, 500))),
+            "numFlows": dice.number(1, 13),
             "numError": 0,
             "numRegisteredConnections": len(connections),
             "numOfflineConnections": 0,
         }
 
-    def _groupings(self, number: int, draw: random.Random) -> list[Document]:
-        names = ("Inbound", "Outbound", "Nightly")[: draw.randrange(0, 4)]
+    def _groupings(self, number: int, count: int) -> list[Document]:
         return [
             {"_id": self.identifier("grouping", number * 3 + place), "name": name, "settings": {"batch": 50 * (place + 1)}}
-            for place, name in enumerate(names)
+            for place, name in enumerate(("Inbound", "Outbound", "Nightly")[:count])
         ]
-
-
-def _text(moment: datetime) -> str:
-    """Celigo's spelling of a time: UTC with milliseconds and a Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- shapes: each changes a plain integration into one an admin has to look at ------------------------------------
 
 
-def _healthy(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _healthy(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Runs without a word."""
 
 
-def _with_errors(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _with_errors(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Open errors in its flows."""
-    changed = datetime.fromisoformat(document["lastModified"])
-    document["numError"] = draw.choice((1, 3, 7, 42, 1250))
-    document["lastErrorAt"] = _text(changed + timedelta(hours=draw.randrange(1, 400)))
+    document["numError"] = dice.pick((1, 3, 7, 42, 1250))
+    document["lastErrorAt"] = stamp(DATA_DATE - timedelta(minutes=dice.number(5, 20_000)))
 
 
-def _offline(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _offline(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """A registered connection is offline, and what ran into it failed."""
-    _with_errors(maker, number, draw, document)
+    _with_errors(maker, number, dice, document)
     document["numOfflineConnections"] = 1
 
 
@@ -190,7 +153,6 @@ def _app_steps(maker: Maker, number: int, document: Document, done: int) -> list
 def _app(maker: Maker, number: int, document: Document, done: int, mode: str) -> None:
     document["_connectorId"] = maker.identifier("connector", number % 9)
     document["mode"] = mode
-    document["name"] = f"{document['name'].split(' - ')[0]} connector app"
     document["settings"] = {"sections": [{"id": "general", "title": "General", "flows": []}]}
     document["settingsForm"] = {"form": {"fieldMap": {"currency": {"id": "currency", "type": "text"}}}}
     document["installSteps"] = _app_steps(maker, number, document, done)
@@ -198,25 +160,25 @@ def _app(maker: Maker, number: int, document: Document, done: int, mode: str) ->
     document["aliases"] = []
 
 
-def _installed_app(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _installed_app(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """An Integration App, installed, with an edition to change to."""
     _app(maker, number, document, 5, "settings")
     document["changeEditionSteps"] = [{"name": "Confirm the new edition", "type": "hidden", "completed": False}]
 
 
-def _half_installed(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _half_installed(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """An Integration App whose installation stopped; the counters are not there yet."""
-    _app(maker, number, document, draw.randrange(1, 5), "install")
+    _app(maker, number, document, dice.number(1, 4), "install")
     for counter in COUNTERS:
         document.pop(counter, None)
 
 
-def _uninstalling(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _uninstalling(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """An Integration App on its way out."""
     _app(maker, number, document, 5, "uninstall")
 
 
-def _old_app(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _old_app(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """An older Integration App: its steps stand under `install` and name functions of the app."""
     _app(maker, number, document, 5, "settings")
     document["install"] = [
@@ -229,16 +191,16 @@ def _old_app(maker: Maker, number: int, draw: random.Random, document: Document)
     ]
 
 
-def _updating(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _updating(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """The app's publisher is updating it: settings cannot be edited."""
     _app(maker, number, document, 5, "settings")
     document["updateInProgress"] = True
 
 
-def _clone(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _clone(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """A copy of an earlier integration, as the web app makes them."""
     document["_sourceId"] = maker.identifier("integration", max(number - 1, 0))
-    document["name"] = f"Clone - {document['name']}"[:100]
+    document["name"] = f"Clone - {document['name']}"[:NAME_LENGTH]
     document["installSteps"] = [
         {
             "name": "Web shop",
@@ -256,7 +218,7 @@ def _clone(maker: Maker, number: int, draw: random.Random, document: Document) -
     ]
 
 
-def _from_template(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _from_template(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Made from a marketplace template, in an environment of its own, under a parent."""
     document["_templateId"] = maker.identifier("template", number % 5)
     document["_parentId"] = maker.identifier("integration", max(number - 2, 0))
@@ -265,13 +227,13 @@ def _from_template(maker: Maker, number: int, draw: random.Random, document: Doc
     document["apiGroupings"] = [{"_id": maker.identifier("apigrouping", number), "name": "Public APIs"}]
 
 
-def _sandbox(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _sandbox(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Lives in the old sandbox."""
     document["sandbox"] = True
-    document["name"] = f"[sandbox] {document['name']}"[:100]
+    document["name"] = f"[sandbox] {document['name']}"[:NAME_LENGTH]
 
 
-def _bare(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _bare(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Only what every integration has: made by a script, never opened in the web app."""
     keep = {"_id", "name", "lastModified", "createdAt"}
     for key in set(document) - keep:
@@ -279,7 +241,7 @@ def _bare(maker: Maker, number: int, draw: random.Random, document: Document) ->
     document["name"] = "Untitled integration"
 
 
-def _empty(maker: Maker, number: int, draw: random.Random, document: Document) -> None:
+def _empty(maker: Maker, number: int, dice: Dice, document: Document) -> None:
     """Created, and nothing put inside."""
     document.update(
         numFlows=0, numRegisteredConnections=0, _registeredConnectionIds=[], aliases=[], flowGroupings=[], settings={}
@@ -287,7 +249,7 @@ def _empty(maker: Maker, number: int, draw: random.Random, document: Document) -
     del document["description"], document["readme"]
 
 
-Shape = Callable[[Maker, int, random.Random, Document], None]
+Shape = Callable[[Maker, int, Dice, Document], None]
 # Mostly healthy, each of the others once: an account of two dozen shows every one of them.
 _SHAPES: tuple[Shape, ...] = (
     _healthy,

@@ -9,13 +9,12 @@ Field names, states and error shapes: Membrane API reference ("List all integrat
 
 from __future__ import annotations
 
-import hashlib
-import random
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+
+from integrations_app.simulator.names import DATA_DATE, Dice, digest, number_in, object_id, stamp, uuid
 
 Document = dict[str, Any]
 
@@ -53,19 +52,13 @@ APP_CANDIDATES = ("Parcelfinch Labels", "Cloudberry HR", "Lantern Payroll", "Sto
 
 @dataclass(frozen=True)
 class Workspace:
-    """Makes the integrations of one workspace. `born` is when the first was created (UTC)."""
+    """Makes the integrations of one workspace; `salt` makes them its own."""
 
-    seed: str
-    born: datetime
+    salt: str
 
     def identifier(self, kind: str, number: int) -> str:
-        """Twenty-four hexadecimal digits: eighteen that belong to workspace and kind, six that are the number."""
-        return hashlib.sha256(f"{self.seed}:{kind}".encode()).hexdigest()[:18] + f"{number:06x}"
-
-    def uuid(self, kind: str, number: int) -> str:
-        """A version 4 UUID whose last twelve digits are the number."""
-        digits = hashlib.sha256(f"{self.seed}:{kind}:uuid".encode()).hexdigest()[:20] + f"{number:012x}"
-        return str(uuid.UUID(hex=digits, version=4))
+        """The opaque id of the workspace's `number`th thing of a kind."""
+        return object_id(f"{self.salt}:{kind}", number)
 
     def name(self, number: int) -> str:
         """The display name; the same app may be there several times, with a number behind it."""
@@ -84,40 +77,30 @@ class Workspace:
         return self.identifier("connector", app)
 
     def app_uuid(self, app: int) -> str:
-        return self.uuid("app", app)
+        return uuid(f"{self.salt}:app", app)
 
     def is_archived(self, number: int) -> bool:
         return self.shape(number) is _archived
-
-    def is_known(self, number: int) -> bool:
-        """Whether this workspace can have made an integration of that number (the caller knows how many there are)."""
-        return 0 <= number < 1 << 24
 
     def shape(self, number: int) -> Shape:
         return SHAPES[(number + self._offset) % len(SHAPES)]
 
     def numbers_of(self, selector: str) -> list[int]:
         """The numbers an id, uuid or key may stand for, best first; empty when it is none of this workspace's."""
-        found = []
-        tail = selector[18:]
-        if len(selector) == 24 and _is_hex(tail) and self.identifier("integration", int(tail, 16)) == selector:
-            found.append(int(tail, 16))
-        tail = selector.rpartition("-")[2]
-        if len(selector) == 36 and _is_hex(tail) and self.uuid("integration", int(tail, 16)) == selector.lower():
-            found.append(int(tail, 16))
+        made = number_in(f"{self.salt}:integration", selector) if len(selector) in (24, 36) else None
+        found = [] if made is None else [made]
         found.extend(number for number in self._numbers_of_key(selector) if self.key(number) == selector)
         return found
 
     def integration(self, number: int) -> Document:
         """The workspace's part of integration `number`: everything but the tenant's connection."""
-        draw = random.Random(f"{self.seed}:integration:{number}")  # noqa: S311 - repeatable invention, not a secret
-        document = self._plain(number, draw)
+        document = self._plain(number, Dice(self.salt, "integration", number))
         self.shape(number)(self, number, document)
         return document
 
     @property
     def _offset(self) -> int:
-        return hashlib.sha256(self.seed.encode()).digest()[0]
+        return digest(self.salt, "shapes")[0]
 
     def _app_at(self, place: int) -> int:
         return (place + self._offset) % len(APPS)
@@ -131,50 +114,50 @@ class Workspace:
         places = {slug(APPS[self._app_at(place)][0]): place for place in range(len(APPS))}
         return [(round_ - 1) * len(APPS) + places[app] for app, round_ in candidates if app in places and round_ > 0]
 
-    def _plain(self, number: int, draw: random.Random) -> Document:
+    def _plain(self, number: int, dice: Dice) -> Document:
         app = self.app_of(number)
         name, auth_type = APPS[app]
-        created = self.born + timedelta(hours=5 * (number % 3000), seconds=number * 37 % 3600)
-        operations, collections, events = draw.randrange(1, 30), draw.randrange(1, 9), draw.randrange(0, 5)
+        changed = dice.moment(20, 400)
+        operations, collections, events = dice.number(1, 29), dice.number(1, 8), dice.number(0, 4)
         host = slug(name)
         return {
             "id": self.identifier("integration", number),
-            "uuid": self.uuid("integration", number),
+            "uuid": uuid(f"{self.salt}:integration", number),
             "key": self.key(number),
             "name": self.name(number),
             "description": f"{name} for the customers of this workspace",
-            "meta": {"tier": draw.choice(("core", "extra")), "owner": draw.choice(("growth", "platform", "support"))},
+            "meta": {"tier": dice.pick(("core", "extra")), "owner": dice.pick(("growth", "platform", "support"))},
             "state": "READY",
             "errors": [],
-            "revision": hashlib.sha256(f"{self.seed}:{number}".encode()).hexdigest()[:12],
-            "createdAt": text(created),
-            "updatedAt": text(created + timedelta(days=draw.randrange(1, 60), milliseconds=draw.randrange(86_400_000))),
+            "revision": digest(self.salt, number, "revision").hex()[:12],
+            "createdAt": stamp(changed - timedelta(days=dice.number(1, 500))),
+            "updatedAt": stamp(changed),
             "isDeactivated": False,
             "isReadOnly": False,
             "logoUri": f"https://static.membrane.example/logos/{host}.png",
             "connectorId": self.connector_id(app),
-            "connectorVersion": f"1.{draw.randrange(0, 12)}.{draw.randrange(0, 6)}",
+            "connectorVersion": f"1.{dice.number(0, 11)}.{dice.number(0, 5)}",
             "oAuthCallbackUri": "https://api.membrane.example/oauth-callback" if auth_type.startswith("oauth") else "",
             "parameters": {
-                "clientId": f"{host}-client-{draw.randrange(100, 999)}",
-                "clientSecret": f"fake-{hashlib.sha256(f'{self.seed}:{number}:secret'.encode()).hexdigest()[:20]}",
+                "clientId": f"{host}-client-{dice.number(100, 999)}",
+                "clientSecret": f"fake-{digest(self.salt, number, 'secret').hex()[:20]}",
                 "scopes": ["records.read", "records.write"],
             },
             "hasMissingParameters": False,
-            "hasDocumentation": draw.random() < 0.8,
+            "hasDocumentation": dice.chance(80),
             "hasOperations": True,
             "operationsCount": operations,
             "hasData": True,
             "dataCollectionsCount": collections,
             "hasEvents": events > 0,
             "eventsCount": events,
-            "hasGlobalWebhooks": draw.random() < 0.3,
-            "hasUdm": draw.random() < 0.5,
+            "hasGlobalWebhooks": dice.chance(30),
+            "hasUdm": dice.chance(50),
             "isTest": False,
             "externalAppId": self.identifier("app", app),
             "authType": auth_type,
             "optionsConfig": {
-                "default": {"disabled": False, "parameters": {"region": draw.choice(("eu", "us"))}},
+                "default": {"disabled": False, "parameters": {"region": dice.pick(("eu", "us"))}},
                 "api-key": {"disabled": True},
             },
             "spec": {"auth": {"type": auth_type}},
@@ -184,11 +167,10 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Tenant:
-    """One tenant of a workspace and its connections. `now` is the vendor's time (UTC)."""
+    """One tenant of a workspace and its connections."""
 
     workspace: Workspace
     key: str
-    now: datetime
 
     @property
     def internal_id(self) -> str:
@@ -208,10 +190,10 @@ class Tenant:
 
     @property
     def _offset(self) -> int:
-        return hashlib.sha256(f"{self.workspace.seed}:{self.key}".encode()).digest()[0]
+        return digest(self.workspace.salt, self.key, "shapes")[0]
 
     def _plain(self, number: int, integration: Document) -> Document:
-        created = datetime.fromisoformat(integration["createdAt"]) + timedelta(days=9, hours=number % 24)
+        created = datetime.fromisoformat(integration["createdAt"]) + timedelta(hours=number % 24)
         return {
             "id": self.workspace.identifier(f"connection:{self.key}", number),
             "name": integration["name"],
@@ -230,10 +212,10 @@ class Tenant:
             "externalAppId": integration["externalAppId"],
             "connectorVersion": integration["connectorVersion"],
             "authOptionKey": "default",
-            "createdAt": text(created),
-            "updatedAt": text(created + timedelta(days=30)),
-            "lastActiveAt": text(created + timedelta(days=40)),
-            "nextCredentialsRefreshAt": text(self._soon(hours=1)),
+            "createdAt": stamp(created),
+            "updatedAt": stamp(DATA_DATE - timedelta(days=number % 19)),
+            "lastActiveAt": stamp(DATA_DATE - timedelta(hours=number % 300)),
+            "nextCredentialsRefreshAt": stamp(DATA_DATE + timedelta(hours=1)),
             "retryAttempts": 0,
             "canTest": True,
             "canRefreshCredentials": True,
@@ -241,23 +223,10 @@ class Tenant:
             "meta": {},
         }
 
-    def _soon(self, hours: int) -> datetime:
-        """A moment ahead that stays the same all day, so that reading twice finds nothing changed."""
-        return self.now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1, hours=hours)
-
-
-def text(moment: datetime) -> str:
-    """Membrane's spelling of a time: UTC with milliseconds and a Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
 
 def slug(name: str) -> str:
     """The key Membrane makes of a name when none is given (Assumed: lower case with dashes)."""
     return "-".join("".join(letter if letter.isalnum() else " " for letter in name.lower()).split())
-
-
-def _is_hex(digits: str) -> bool:
-    return bool(digits) and all(digit in "0123456789abcdefABCDEF" for digit in digits)
 
 
 # --- shapes of integrations ---------------------------------------------------------------------------------------
@@ -427,13 +396,13 @@ def _defunct_retrying(tenant: Tenant, number: int, document: Document) -> None:
     """Defunct, and a retry is still planned: the documentation shows exactly this."""
     _defunct(tenant, number, document)
     document["retryAttempts"] = 3
-    document["nextRetryTimestamp"] = text(tenant._soon(hours=2))
+    document["nextRetryTimestamp"] = stamp(DATA_DATE + timedelta(hours=2))
 
 
 def _retrying(tenant: Tenant, number: int, document: Document) -> None:
     """A refresh failed; Membrane tries again by itself."""
     document["retryAttempts"] = 2
-    document["nextRetryTimestamp"] = text(tenant._soon(hours=3))
+    document["nextRetryTimestamp"] = stamp(DATA_DATE + timedelta(hours=3))
     document["requestError"] = _error(document, "access_token_expired", "Refreshing the access token failed")
 
 

@@ -1,0 +1,465 @@
+"""The simulated world: accounts, clock, switches, faults, and every change made to the generated data.
+
+Item number n of an account is made anew from a hash whenever it is asked for; only what differs from that is kept, in
+`$DATA_DIR/simulator/state.json`, written whole and swapped in at each change. So an account of 100,000 integrations
+starts at once, and a restart finds the world as it was left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from integrations_app.simulator import accounts
+from integrations_app.simulator.faults import Fault
+from integrations_app.simulator.wire import Account, PretendVendor, Switch
+
+LIST_MODES = ("normal", "empty", "half", "loop", "endless")
+BROKEN_KINDS = ("types", "null", "text", "no_id", "unknown_field")
+HITS_KEPT = 2000
+
+# A document as the vendor will send it, made from the vendor's full document of one item.
+Render = Callable[[dict[str, Any]], Any]
+Keep = Callable[[dict[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A stretch of a list; `next_offset` is None at its end, and never moves on (or never ends) in those list modes."""
+
+    items: list[Any]
+    next_offset: int | None
+
+
+class World:
+    """Everything that is true in the simulator. All methods may be called from any thread."""
+
+    def __init__(self, data_dir: Path, seed: int = 1) -> None:
+        self.seed = seed
+        self.lock = threading.RLock()
+        self._path = data_dir / "simulator" / "state.json"
+        self._state = self._load()
+        self._switches: dict[str, Switch] = {}
+        self._accounts = accounts.default_accounts(seed)
+        self._accounts.update({name: self._added(name, spec) for name, spec in self._state["accounts"].items()})
+        self._hits: deque[dict[str, Any]] = deque(maxlen=HITS_KEPT)
+        self._hit_counts: Counter[tuple[str, str]] = Counter()
+        self._orders: dict[str, Sequence[int]] = {}
+
+    # --- state on disk -------------------------------------------------------------------------------------------
+
+    def _fresh(self) -> dict[str, Any]:
+        return {"seed": self.seed, "clock_offset": 0.0, "switches": {}, "faults": [], "accounts": {}, "items": {},
+                "stores": {}}  # fmt: skip
+
+    def _load(self) -> dict[str, Any]:
+        """The kept state; a fresh one when there is none or it belongs to another seed."""
+        try:
+            kept = json.loads(self._path.read_text())
+        except FileNotFoundError:
+            return self._fresh()
+        return self._fresh() | kept if kept.get("seed") == self.seed else self._fresh()
+
+    def save(self) -> None:
+        """Write the state whole, then swap it in; a crash leaves the old one."""
+        with self.lock:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft = self._path.with_suffix(f".{os.getpid()}.tmp")
+            draft.write_text(json.dumps(self._state, indent=1, sort_keys=True))
+            os.replace(draft, self._path)
+
+    def reset(self) -> None:
+        """Forget every change: the world is as the seed makes it (tokens included)."""
+        with self.lock:
+            self._state = self._fresh()
+            self._accounts = accounts.default_accounts(self.seed)
+            self._orders.clear()
+            self.reset_hits()
+            self.save()
+
+    def store(self, owner: str) -> dict[str, Any]:
+        """A JSON object kept for a vendor or account ("torq tokens"); change it under `lock`, then call `save`."""
+        with self.lock:
+            kept: dict[str, Any] = self._state["stores"].setdefault(owner, {})
+            return kept
+
+    # --- clock and switches --------------------------------------------------------------------------------------
+
+    def timestamp(self) -> float:
+        """The world's time in seconds since 1970."""
+        offset: float = self._state["clock_offset"]
+        return time.time() + offset
+
+    def now(self) -> datetime:
+        """The world's time, in UTC."""
+        return datetime.fromtimestamp(self.timestamp(), UTC)
+
+    def move_clock(self, *, seconds: float | None = None, to: datetime | None = None) -> None:
+        """Move the clock by `seconds` (may be negative), or set it to a moment; it goes on from there."""
+        with self.lock:
+            if to is not None:
+                self._state["clock_offset"] = to.timestamp() - time.time()
+            self._state["clock_offset"] += seconds or 0.0
+            self.save()
+
+    def declare(self, switches: Sequence[Switch]) -> None:
+        """Make a vendor's switches known; the server does it for every vendor it mounts."""
+        self._switches.update({switch.name: switch for switch in switches})
+
+    def switch(self, name: str) -> Any:
+        """The value of a switch, its default unless it was turned. Raises KeyError for an unknown one."""
+        return self._state["switches"].get(name, self._switches[name].default)
+
+    def turn(self, name: str, value: Any) -> None:
+        """Turn a switch. Raises KeyError for an unknown one, ValueError for a value it does not take."""
+        switch = self._switches[name]
+        if switch.choices and value not in switch.choices:
+            raise ValueError(f"{name} takes one of {list(switch.choices)}")
+        if not switch.choices and type(value) is not type(switch.default):
+            raise ValueError(f"{name} takes a {type(switch.default).__name__}")
+        with self.lock:
+            self._state["switches"][name] = value
+            self.save()
+
+    def switches(self) -> dict[str, dict[str, Any]]:
+        """Every switch with its value, default, choices and description."""
+        return {
+            name: {"value": self.switch(name), "default": known.default, "choices": list(known.choices),
+                   "description": known.description}
+            for name, known in sorted(self._switches.items())
+        }  # fmt: skip
+
+    # --- accounts ------------------------------------------------------------------------------------------------
+
+    def accounts(self, vendor: str | None = None) -> list[Account]:
+        """Every account (of one vendor), the default ones first."""
+        return [account for account in list(self._accounts.values()) if vendor in (None, account.vendor)]
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name."""
+        return self._accounts.get(name)
+
+    def find_account(self, vendor: str, **known: str) -> Account | None:
+        """The vendor's account whose credential and binding hold all the given values; None when none does."""
+        for account in self.accounts(vendor):
+            keys = {**account.credential, **account.binding}
+            if all(keys.get(name) == value for name, value in known.items()):
+                return account
+        return None
+
+    def _added(self, name: str, spec: dict[str, Any]) -> Account:
+        return accounts.make_account(name=name, world_seed=self.seed, **spec)
+
+    def add_account(
+        self, *, vendor: str, name: str, size: int, seed: int, customer: str = "added", label: str = "Added",
+        region: str = "", script: str = "ok",
+    ) -> Account:  # fmt: skip
+        """Add an account. Raises ValueError for a name in use, an unknown vendor or script, or a size out of range."""
+        if vendor not in accounts.VENDORS or script not in accounts.EXPECTED:
+            raise ValueError("unknown vendor or script")
+        if name in self._accounts or not name:
+            raise ValueError(f"account {name!r} is there already")
+        if not 0 <= size <= 100_000:
+            raise ValueError("integrations must be from 0 to 100000")
+        region = region or ("simulator-current" if vendor == "alloy" else "simulator")
+        spec = {"vendor": vendor, "customer": customer, "label": label, "region": region, "size": size,
+                "script": script, "seed": seed}  # fmt: skip
+        with self.lock:
+            self._accounts[name] = account = self._added(name, spec)
+            self._state["accounts"][name] = spec
+            self.save()
+        return account
+
+    # --- changes to items ----------------------------------------------------------------------------------------
+
+    def _changes(self, account: Account) -> dict[str, Any]:
+        fresh = {"set": {}, "unset": {}, "removed": [], "added": 0, "duplicated": [], "moved": [], "broken": {},
+                 "list": "normal"}  # fmt: skip
+        kept: dict[str, Any] = self._state["items"].setdefault(account.name, fresh)
+        return kept
+
+    def _changed(self, account: Account) -> None:
+        self._orders.pop(account.name, None)
+        self.save()
+
+    def change_item(
+        self, account: Account, number: int, fields: dict[str, Any], unset: Sequence[str] = ()
+    ) -> None:
+        """Set fields of an item's document (top level, whole values) and take others away."""
+        with self.lock:
+            changes = self._changes(account)
+            changes["set"].setdefault(str(number), {}).update(fields)
+            gone = set(changes["unset"].get(str(number), [])) | set(unset)
+            changes["unset"][str(number)] = sorted(gone - set(fields))
+            self._changed(account)
+
+    def remove_item(self, account: Account, number: int) -> None:
+        """Take an item out of its account."""
+        with self.lock:
+            changes = self._changes(account)
+            changes["removed"] = sorted({*changes["removed"], number})
+            self._changed(account)
+
+    def add_item(self, account: Account, fields: dict[str, Any]) -> int:
+        """Add an item at the end: generated like the others, then `fields` set. Returns its number."""
+        with self.lock:
+            changes = self._changes(account)
+            number: int = account.size + changes["added"]
+            changes["added"] += 1
+            changes["set"][str(number)] = dict(fields)
+            self._changed(account)
+            return number
+
+    def duplicate_item(self, account: Account, number: int) -> None:
+        """List an item twice, the second time at the end of the list."""
+        with self.lock:
+            self._changes(account)["duplicated"].append(number)
+            self._changed(account)
+
+    def move_item(self, account: Account, number: int, position: int) -> None:
+        """Move an item to a position of the list (0 is first)."""
+        with self.lock:
+            self._changes(account)["moved"].append([number, position])
+            self._changed(account)
+
+    def break_item(self, account: Account, number: int, kind: str) -> None:
+        """List an item in a wrong shape (one of BROKEN_KINDS); "" mends it."""
+        if kind and kind not in BROKEN_KINDS:
+            raise ValueError(f"kind must be one of {list(BROKEN_KINDS)}")
+        with self.lock:
+            broken = self._changes(account)["broken"]
+            broken.pop(str(number), None)
+            if kind:
+                broken[str(number)] = kind
+            self._changed(account)
+
+    def set_list_mode(self, account: Account, mode: str) -> None:
+        """How the account's list behaves: one of LIST_MODES."""
+        if mode not in LIST_MODES:
+            raise ValueError(f"list must be one of {list(LIST_MODES)}")
+        with self.lock:
+            self._changes(account)["list"] = mode
+            self._changed(account)
+
+    def list_mode(self, account: Account) -> str:
+        """How the account's list behaves now."""
+        with self.lock:
+            mode: str = self._changes(account)["list"]
+            return mode
+
+    def reset_items(self, account: Account) -> None:
+        """Forget every change to the account's items and list."""
+        with self.lock:
+            self._state["items"].pop(account.name, None)
+            self._changed(account)
+
+    # --- faults and hits -----------------------------------------------------------------------------------------
+
+    def faults(self) -> list[Fault]:
+        """The faults in force or used up, in the order they are tried."""
+        with self.lock:
+            return [Fault(**kept) for kept in self._state["faults"]]
+
+    def add_fault(self, fault: Fault) -> None:
+        """Put a fault in force; one of the same name is replaced."""
+        with self.lock:
+            kept = [known for known in self._state["faults"] if known["name"] != fault.name]
+            self._state["faults"] = [*kept, fault.as_dict()]
+            self.save()
+
+    def remove_fault(self, name: str | None) -> None:
+        """Take away the fault of that name, or all of them."""
+        with self.lock:
+            self._state["faults"] = [known for known in self._state["faults"] if name and known["name"] != name]
+            self.save()
+
+    def take_fault(self, account: str | None, vendor: str, method: str, target: str) -> Fault | None:
+        """The first fault that is due for a request, counted as hit; None when there is none."""
+        with self.lock:
+            for known in self._state["faults"]:
+                fault = Fault(**known)
+                if not fault.matches(account, vendor, method, target):
+                    continue
+                known["seen"] += 1
+                due = fault.is_due
+                known["hits"] += due
+                self.save()
+                if due:
+                    return Fault(**known)
+        return None
+
+    def record_hit(self, account: str | None, method: str, target: str, fault: str | None) -> None:
+        """Note a request that arrived."""
+        with self.lock:
+            who = account or "?"
+            self._hits.append(
+                {"at": self.now().isoformat(), "account": who, "method": method, "target": target, "fault": fault}
+            )
+            self._hit_counts[(who, f"{method} {target.partition('?')[0]}")] += 1
+
+    def hits(self, account: str | None = None) -> dict[str, Any]:
+        """The latest requests (at most HITS_KEPT) and how many came in all, by method and path."""
+        with self.lock:
+            kept = [hit for hit in self._hits if account in (None, hit["account"])]
+            counts = {f"{who} {what}" if account is None else what: count
+                      for (who, what), count in sorted(self._hit_counts.items()) if account in (None, who)}  # fmt: skip
+        return {"total": sum(counts.values()), "counts": counts, "requests": kept}
+
+    def reset_hits(self) -> None:
+        """Start counting anew."""
+        with self.lock:
+            self._hits.clear()
+            self._hit_counts.clear()
+
+    # --- reading items -------------------------------------------------------------------------------------------
+
+    def items(self, vendor: PretendVendor, account: Account) -> Items:
+        """The account's integrations, with every change made to them."""
+        return Items(self, vendor, account)
+
+    def _order(self, account: Account) -> Sequence[int]:
+        """The numbers of an account's items in the order listed; a plain range while nothing changed it."""
+        with self.lock:
+            order = self._orders.get(account.name)
+            if order is None:
+                order = self._orders[account.name] = _ordered(account.size, self._changes(account))
+            return order
+
+
+def _ordered(size: int, changes: dict[str, Any]) -> Sequence[int]:
+    total = size + changes["added"]
+    if not (changes["removed"] or changes["duplicated"] or changes["moved"]):
+        return range(total)
+    removed = set(changes["removed"])
+    order = [number for number in range(total) if number not in removed]
+    order.extend(number for number in changes["duplicated"] if number not in removed)
+    for number, position in changes["moved"]:
+        if number in removed:
+            continue
+        order.remove(number)
+        order.insert(position, number)
+    return order
+
+
+class Items:
+    """One account's integrations as they are now. A document is the vendor's own full form of one item."""
+
+    def __init__(self, world: World, vendor: PretendVendor, account: Account) -> None:
+        self._world = world
+        self._vendor = vendor
+        self._account = account
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers listed, in order; a number may come twice. List modes empty and half are applied."""
+        order = self._world._order(self._account)
+        mode = self._world.list_mode(self._account)
+        if mode == "empty":
+            return order[:0]
+        return order[: len(order) // 2] if mode == "half" else order
+
+    def document(self, number: int) -> dict[str, Any]:
+        """The document of one item with the changes made to it, whether or not it was removed."""
+        made = self._vendor.make(self._account, number)
+        with self._world.lock:
+            changes = self._world._changes(self._account)
+            made.update(changes["set"].get(str(number), {}))
+            for name in changes["unset"].get(str(number), ()):
+                made.pop(name, None)
+        return made
+
+    def number_of(self, remote_id: str) -> int | None:
+        """The number of the item with this remote id, None when there is none (or no more)."""
+        with self._world.lock:
+            changes = self._world._changes(self._account)
+            number = self._number_set(remote_id, changes["set"])
+            if number is None:
+                number = self._vendor.number_of(self._account, remote_id)
+            if number is None or number in changes["removed"]:
+                return None
+            return number if 0 <= number < self._account.size + changes["added"] else None
+
+    def _number_set(self, remote_id: str, fields_set: dict[str, Any]) -> int | None:
+        """The number of an item that was given this id by a change."""
+        id_field = self._vendor.id_field
+        return next((int(n) for n, fields in fields_set.items() if fields.get(id_field) == remote_id), None)
+
+    def get(self, remote_id: str) -> dict[str, Any] | None:
+        """The document with this remote id, None when there is none."""
+        number = self.number_of(remote_id)
+        return None if number is None else self.document(number)
+
+    def find(self, keep: Keep) -> dict[str, Any] | None:
+        """The first document that `keep` accepts; goes through the whole list."""
+        return next((document for document in map(self.document, self.numbers()) if keep(document)), None)
+
+    def count(self, keep: Keep | None = None) -> int:
+        """How many items are listed; goes through them all when there is something to keep."""
+        if keep is None:
+            return len(self.numbers())
+        return sum(keep(self.document(number)) for number in self.numbers())
+
+    def page(self, offset: int, limit: int, *, render: Render, keep: Keep | None = None) -> Page:
+        """Up to `limit` rendered items from position `offset` of the list on, only those that `keep` accepts.
+
+        Positions count all items, kept or not, so that an offset in a cursor stays right whatever is filtered.
+        """
+        mode = self._world.list_mode(self._account)
+        items: list[Any] = []
+        position = offset
+        for position, number in self._from(offset, endless=mode == "endless"):
+            if len(items) >= limit:
+                return Page(items, offset if mode == "loop" else position)
+            document = self.document(number)
+            if keep is None or keep(document):
+                items.append(self._rendered(number, document, render))
+        return Page(items, offset if mode == "loop" and items else None)
+
+    def every(self, *, render: Render, keep: Keep | None = None) -> Iterator[Any]:
+        """All rendered items one by one, for vendors that answer with the whole list at once."""
+        mode = self._world.list_mode(self._account)
+        for _, number in self._from(0, endless=mode == "endless"):
+            document = self.document(number)
+            if keep is None or keep(document):
+                yield self._rendered(number, document, render)
+
+    def _from(self, offset: int, *, endless: bool) -> Iterator[tuple[int, int]]:
+        """Positions and numbers from an offset on; without end when asked, with numbers that no list holds."""
+        numbers = self.numbers()
+        for position in range(offset, len(numbers)):
+            yield position, numbers[position]
+        position = max(offset, len(numbers))
+        while endless:
+            yield position, 1_000_000 + position
+            position += 1
+
+    def _rendered(self, number: int, document: dict[str, Any], render: Render) -> Any:
+        kind = self._world._changes(self._account)["broken"].get(str(number), "")
+        if not kind and self._account.script == "bad_item" and number == 3:
+            kind = "types"
+        rendered = render(document)
+        return _break(rendered, kind, self._vendor.id_field) if kind else rendered
+
+
+def _break(item: Any, kind: str, id_field: str) -> Any:
+    """The item in a shape no client should accept, but for "unknown_field", which every client should."""
+    if kind == "null":
+        return None
+    if kind == "text":
+        return "Internal error while rendering this item"
+    if kind == "no_id":
+        return {name: value for name, value in item.items() if name != id_field}
+    if kind == "unknown_field":
+        return {**item, "simulatedNewField": {"since": "yesterday", "values": [1, 2]}}
+    return {name: value if name == id_field else _other_type(value) for name, value in item.items()}
+
+
+def _other_type(value: Any) -> Any:
+    return [[value]] if isinstance(value, str) else "wrong type"
