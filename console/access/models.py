@@ -37,18 +37,12 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """A person who signs in here. Never Alloy's user: that one is `end_user_id`."""
 
-    class Theme(models.TextChoices):
-        SYSTEM = "system", "Follows the system"
-        LIGHT = "light", "Light"
-        DARK = "dark", "Dark"
-
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.EmailField(unique=True, error_messages={"unique": "Somebody with this e-mail is here already."})
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_platform_admin = models.BooleanField(default=False)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[check_time_zone])
-    theme = models.CharField(max_length=8, choices=Theme, default=Theme.SYSTEM)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()

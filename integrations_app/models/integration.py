@@ -29,7 +29,7 @@ class Integration(models.Model):
         GONE = "gone", "Gone"
 
     class Turn(models.TextChoices):
-        OURS = "ours", "Our turn"
+        OURS = "us", "Our turn"
         TENANT = "tenant", "Tenant"
         VENDOR = "vendor", "Vendor"
         NOBODY = "", "Nobody"

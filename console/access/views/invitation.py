@@ -1,0 +1,39 @@
+"""The page behind an invitation's link: choose a password and come in."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from console.access import services
+from console.access.decorators import public
+from console.access.forms import NewPasswordForm
+
+
+@require_http_methods(["GET", "POST"])
+@public
+@never_cache
+@sensitive_post_parameters()
+def accept(request: HttpRequest, token: str) -> HttpResponse:
+    invitation = services.open_invitation(token)
+    if invitation is None:
+        raise Http404("This invitation was used, withdrawn, or has run out. Ask for a new one.")
+    form = NewPasswordForm(request.POST or None, initial={"name": invitation.name})
+    if form.is_valid():
+        values = form.cleaned_data
+        try:
+            user = services.accept_invitation(
+                token=token, name=values["name"], password=values["password"], time_zone=values["time_zone"]
+            )
+        except PermissionDenied as error:
+            form.add_error(None, str(error))
+        else:
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            return redirect(invitation.tenant)
+    context = {"form": form, "invitation": invitation}
+    return render(request, "invitation/accept.html", context, status=400 if form.errors else 200)
