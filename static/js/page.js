@@ -1,0 +1,164 @@
+// Parts that stand in the page: rows, ages, copy buttons, form errors, the JSON tree. All work by delegation,
+// so that what htmx swaps in later behaves like what was there from the start.
+
+const announce = (text) => document.dispatchEvent(new CustomEvent("console:announce", {detail: text}));
+
+// Rows: a click anywhere opens the row's link, as a click on the link itself would; arrows walk from row to row.
+
+const INTERACTIVE = "a, button, input, select, textarea, label, summary, [role=button]";
+
+function openRow(event) {
+  const row = event.target.closest?.("[data-row]");
+  if (!row || event.defaultPrevented || event.target.closest(INTERACTIVE)) return;
+  if (String(window.getSelection())) return; // Somebody is marking text to copy it.
+  const link = row.querySelector("[data-row-link]");
+  if (!link) return;
+  const isNewTab = event.ctrlKey || event.metaKey || event.button === 1;
+  if (isNewTab) window.open(link.href, "_blank", "noopener");
+  else if (event.button === 0) link.click();
+}
+
+function walkRows(event) {
+  const step = {ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling"}[event.key];
+  if (!step || !event.target.matches?.("[data-row-link]")) return;
+  let row = event.target.closest("[data-row]")?.[step];
+  while (row && !row.querySelector("[data-row-link]")) row = row[step];
+  if (!row) return;
+  event.preventDefault();
+  row.querySelector("[data-row-link]").focus();
+}
+
+// Ages: a page that stays open must not keep saying "2 min ago". The words are those of console/templatetags/console.py.
+
+const MINUTE = 60, HOUR = 3600, DAY = 86400, WEEK = 7 * DAY, MONTH = 30 * DAY, YEAR = 365 * DAY;
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+function span(seconds) {
+  const whole = Math.floor(Math.abs(seconds));
+  if (whole < MINUTE) return `${whole} s`;
+  if (whole < HOUR) return `${Math.floor(whole / MINUTE)} min`;
+  if (whole < DAY) return `${Math.floor(whole / HOUR)} h`;
+  if (whole < 2 * WEEK) return plural(Math.floor(whole / DAY), "day");
+  if (whole < 9 * WEEK) return plural(Math.floor(whole / WEEK), "week");
+  if (whole < 2 * YEAR) return plural(Math.floor(whole / MONTH), "month");
+  return plural(Math.floor(whole / YEAR), "year");
+}
+
+function ageWords(when, hasAgo) {
+  const seconds = (Date.now() - when) / 1000;
+  if (Math.abs(seconds) < MINUTE / 2) return hasAgo ? "just now" : "now";
+  if (seconds < 0) return `in ${span(seconds)}`;
+  return hasAgo ? `${span(seconds)} ago` : span(seconds);
+}
+
+function refreshAges() {
+  if (document.hidden) return;
+  for (const element of document.querySelectorAll("time[data-age]")) {
+    const text = element.firstChild;
+    const words = ageWords(Date.parse(element.dateTime), element.dataset.age === "ago");
+    if (text?.nodeType === Node.TEXT_NODE && text.data !== words) text.data = words;
+  }
+}
+
+// Copy buttons.
+
+async function copy(event) {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    announce("Copied");
+    button.classList.add("is-copied");
+    window.setTimeout(() => button.classList.remove("is-copied"), 1500);
+  } catch {
+    announce("Could not copy: the browser did not allow it");
+  }
+}
+
+// Forms: after a failed one the focus stands on the summary; its links go to the fields.
+
+function focusErrors(root) {
+  const summary = root.querySelector?.("[data-form-errors]");
+  if (summary) summary.focus();
+}
+
+function followErrorLink(event) {
+  const link = event.target.closest?.("[data-form-errors] a");
+  const target = link && document.getElementById(link.hash.slice(1));
+  if (!target) return;
+  event.preventDefault();
+  const control = target.matches("fieldset, div") ? target.querySelector("input, select, textarea") : target;
+  (control || target).focus();
+}
+
+function checkTyped(event) {
+  const form = event.target.closest?.("form[data-type-to-confirm]");
+  if (!form) return;
+  const typed = form.elements.namedItem("name");
+  const isRight = typed && typed.value.trim() === form.dataset.typeToConfirm;
+  form.querySelector("button[type=submit]").classList.toggle("is-ready", Boolean(isRight));
+}
+
+// JSON tree: search opens what matches, hides what does not; a click on a name copies the path.
+
+function searchTree(event) {
+  const field = event.target.closest?.("[data-jt-search]");
+  if (!field) return;
+  const box = field.closest("[data-json-tree]");
+  const wanted = field.value.trim().toLowerCase();
+  const nodes = [...box.querySelectorAll("li[data-path]")];
+  let found = 0;
+  for (const node of nodes) node.classList.remove("jt-hit", "jt-out");
+  if (wanted) {
+    for (const node of nodes) node.classList.add("jt-out");
+    for (const node of nodes) {
+      const own = node.querySelector(":scope > .jt-k, :scope > details > summary > .jt-k")?.textContent ?? "";
+      const value = node.querySelector(":scope > .jt-s, :scope > .jt-v")?.textContent ?? "";
+      if (!`${own} ${value}`.toLowerCase().includes(wanted)) continue;
+      found += 1;
+      node.classList.add("jt-hit");
+      for (let up = node; up && up !== box; up = up.parentElement) {
+        if (up.matches("li")) up.classList.remove("jt-out");
+        if (up.matches("details") && up.parentElement !== node) up.open = true;
+      }
+    }
+  }
+  box.querySelector("[data-jt-count]").textContent = wanted ? plural(found, "match").replace("matchs", "matches") : "";
+}
+
+function foldTree(event) {
+  const button = event.target.closest?.("[data-jt-fold]");
+  if (!button) return;
+  const isOpen = button.dataset.jtFold === "open";
+  for (const branch of button.closest("[data-json-tree]").querySelectorAll(".jt details .jt details, .jt details details, .jt details")) {
+    branch.open = isOpen || branch.parentElement.dataset.path === "";
+  }
+}
+
+async function copyPath(event) {
+  const key = event.target.closest?.(".jt-k");
+  const node = key?.closest("li[data-path]");
+  if (!node) return;
+  event.preventDefault(); // A name in a summary would fold the branch.
+  try {
+    await navigator.clipboard.writeText(node.dataset.path);
+    announce(`Path copied: ${node.dataset.path}`);
+    document.dispatchEvent(new CustomEvent("toast", {detail: {text: `Path copied: ${node.dataset.path}`, tone: "success", brief: true}}));
+  } catch {
+    announce("Could not copy: the browser did not allow it");
+  }
+}
+
+document.addEventListener("click", openRow);
+document.addEventListener("auxclick", openRow);
+document.addEventListener("keydown", walkRows);
+document.addEventListener("click", copy);
+document.addEventListener("click", followErrorLink);
+document.addEventListener("click", foldTree);
+document.addEventListener("click", copyPath);
+document.addEventListener("input", checkTyped);
+document.addEventListener("input", searchTree);
+document.addEventListener("htmx:afterSwap", (event) => focusErrors(event.detail.target));
+window.setInterval(refreshAges, 15_000);
+document.addEventListener("visibilitychange", refreshAges);
+focusErrors(document);
