@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from datetime import datetime
-from typing import Any
-
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -17,6 +13,7 @@ from console.access.permissions import Permission
 from console.audit.events import Event
 from console.audit.models import AuditEvent, AuditEventQuerySet
 from console.http import SignedInRequest, TenantRequest
+from console.paging import keyset_page
 
 PAGE_SIZE = 50
 
@@ -45,21 +42,6 @@ def _page(request: SignedInRequest, events: AuditEventQuerySet) -> HttpResponse:
         events = events.filter(event__startswith=f"{area}.")
     if text:
         events = events.filter(Q(by_label__icontains=text) | Q(target_label__icontains=text))
-    page = _keyset(events, request.GET.get("after", ""))
-    context = {"section": "audit", "areas": _AREAS, "area": area, "query": text, **page}
+    page = keyset_page(events, order=("-at", "-id"), query=request.GET, size=PAGE_SIZE)
+    context = {"section": "audit", "areas": _AREAS, "area": area, "query": text, "page": page}
     return render(request, "audit/index.html", context)
-
-
-def _keyset(events: AuditEventQuerySet, after: str) -> dict[str, Any]:
-    """Newest first; `after` is the time and id of the last row of the page before."""
-    moment, _, last_id = after.partition("_")
-    try:
-        at, last = datetime.fromisoformat(moment), uuid.UUID(last_id)
-    except ValueError:
-        pass
-    else:
-        events = events.filter(Q(at__lt=at) | Q(at=at, id__lt=last))
-    rows = list(events.order_by("-at", "-id")[: PAGE_SIZE + 1])
-    more = len(rows) > PAGE_SIZE
-    rows = rows[:PAGE_SIZE]
-    return {"events": rows, "next_after": f"{rows[-1].at.isoformat()}_{rows[-1].id}" if more else ""}

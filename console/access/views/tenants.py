@@ -15,6 +15,7 @@ from console.access.forms import TenantForm, TenantSettingsForm
 from console.access.models import Tenant, User
 from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest
+from console.paging import keyset_page
 
 PAGE_SIZE = 50
 
@@ -24,20 +25,17 @@ PAGE_SIZE = 50
 def index(request: SignedInRequest) -> HttpResponse:
     """Every tenant of the installation; a platform admin sees that a tenant exists, not what is in it."""
     query = request.GET.get("q", "").strip()
-    after = request.GET.get("after", "")
     tenants = Tenant.objects.select_related("owner").prefetch_related("labels").annotate(grants_count=Count("grants"))
     if query:
         tenants = tenants.filter(name__icontains=query)
-    if after:
-        tenants = tenants.filter(name__gt=after)
-    rows = list(tenants.order_by("name", "id")[: PAGE_SIZE + 1])
-    visible = set(Tenant.objects.visible_to(request.user).filter(id__in=[t.id for t in rows]).values_list("id", flat=True))
+    page = keyset_page(tenants, order=("name", "id"), query=request.GET, size=PAGE_SIZE)
+    shown = [tenant.id for tenant in page.rows]
+    visible = set(Tenant.objects.visible_to(request.user).filter(id__in=shown).values_list("id", flat=True))
     context = {
         "section": "tenants",
-        "tenants": rows[:PAGE_SIZE],
+        "page": page,
         "visible": visible,
         "query": query,
-        "next_after": rows[PAGE_SIZE - 1].name if len(rows) > PAGE_SIZE else "",
     }
     return render(request, "tenants/index.html", context)
 
