@@ -87,7 +87,11 @@ class Maker:
 
     def _groupings(self, number: int, count: int) -> list[Document]:
         return [
-            {"_id": self.identifier("grouping", number * 3 + place), "name": name, "settings": {"batch": 50 * (place + 1)}}
+            {
+                "_id": self.identifier("grouping", number * 3 + place),
+                "name": name,
+                "settings": {"batch": 50 * (place + 1)},
+            }
             for place, name in enumerate(("Inbound", "Outbound", "Nightly")[:count])
         ]
 

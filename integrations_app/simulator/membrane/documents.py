@@ -1,8 +1,7 @@
 """What a pretend Membrane workspace holds, made from seeds and numbers alone.
 
-Integrations belong to the workspace, connections to one tenant of it, so the first are made from the workspace's seed and
-the second from the tenant's. Id, key and uuid of an integration all carry its number: any of 100,000 is found as quickly
-as it is made, and nothing is kept in memory.
+Connections belong to one tenant of the workspace. Id, key and uuid of an integration all carry its number: any of 100,000
+is found as quickly as it is made, and nothing is kept in memory.
 
 Field names, states and error shapes: Membrane API reference ("List all integrations", "Errors", "Connections").
 """
@@ -45,9 +44,9 @@ APPS: tuple[tuple[str, str], ...] = (
     ("Harbour ERP", "integration-app-token"),
     ("Greenhouse", "client-credentials"),
 )
-# Apps that exist but are not integrated: what the connector and external app overrides generate candidates from.
-CONNECTOR_CANDIDATES = (("Parcelfinch", "oauth2"), ("Parcel Harbour", "client-credentials"), ("Lanternsign", "oauth2"), ("Mapleforms", "oauth2"))
-APP_CANDIDATES = ("Parcelfinch Labels", "Cloudberry HR", "Lantern Payroll", "Stonebridge Bank")
+# The integration that is the vendor's published sample, every field present, with its placeholders filled in.
+PUBLISHED_NUMBER = 4
+_NEVER_CONNECTED = ("CONFIGURATION_ERROR", "SETUP_FAILED", "BUILDING")
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ class Workspace:
         return f"{name} {round_ + 1}" if round_ else name
 
     def key(self, number: int) -> str:
+        """The human key, made from the name at creation and kept from then on."""
         return slug(self.name(number))
 
     def app_of(self, number: int) -> int:
@@ -74,20 +74,26 @@ class Workspace:
         return self._app_at(number % len(APPS))
 
     def connector_id(self, app: int) -> str:
+        """The id of the connector to one of APPS."""
         return self.identifier("connector", app)
 
     def app_uuid(self, app: int) -> str:
+        """The uuid of the external app behind one of APPS."""
         return uuid(f"{self.salt}:app", app)
 
-    def is_archived(self, number: int) -> bool:
-        return self.shape(number) is _archived
-
     def shape(self, number: int) -> Shape:
+        """What is particular about integration `number`."""
+        if number == PUBLISHED_NUMBER:
+            return _published
         return SHAPES[(number + self._offset) % len(SHAPES)]
 
+    def number_of(self, identifier: str) -> int | None:
+        """The number inside an integration's id, None when it is none of this workspace's."""
+        return number_in(f"{self.salt}:integration", identifier) if len(identifier) == 24 else None
+
     def numbers_of(self, selector: str) -> list[int]:
-        """The numbers an id, uuid or key may stand for, best first; empty when it is none of this workspace's."""
-        made = number_in(f"{self.salt}:integration", selector) if len(selector) in (24, 36) else None
+        """The numbers a uuid or key may stand for, best first; empty when it is none of this workspace's."""
+        made = number_in(f"{self.salt}:integration", selector) if len(selector) == 36 else None
         found = [] if made is None else [made]
         found.extend(number for number in self._numbers_of_key(selector) if self.key(number) == selector)
         return found
@@ -179,9 +185,11 @@ class Tenant:
 
     def connection(self, number: int, integration: Document) -> Document | None:
         """This tenant's connection to integration `number`, or None when it never connected."""
-        if integration.get("state") in ("CONFIGURATION_ERROR", "SETUP_FAILED", "BUILDING") or "id" not in integration:
+        if integration.get("state") in _NEVER_CONNECTED and number != PUBLISHED_NUMBER:
             return None
         shape = CONNECTION_SHAPES[(number + self._offset) % len(CONNECTION_SHAPES)]
+        if number == PUBLISHED_NUMBER:
+            shape = _published_connection
         if shape is None:
             return None
         document = self._plain(number, integration)
@@ -285,7 +293,11 @@ def _setup_failed(workspace: Workspace, number: int, document: Document) -> None
 def _building(workspace: Workspace, number: int, document: Document) -> None:
     """An agent is still building it."""
     document["state"] = "BUILDING"
-    for count, has in (("operationsCount", "hasOperations"), ("dataCollectionsCount", "hasData"), ("eventsCount", "hasEvents")):
+    for count, has in (
+        ("operationsCount", "hasOperations"),
+        ("dataCollectionsCount", "hasData"),
+        ("eventsCount", "hasEvents"),
+    ):
         document[count], document[has] = 0, False
 
 
@@ -321,6 +333,42 @@ def _sparse(workspace: Workspace, number: int, document: Document) -> None:
     keep = {"id", "name", "logoUri", "key", "uuid", "connectorId", "externalAppId", "connectorVersion", "createdAt"}
     for field in set(document) - keep:
         del document[field]
+
+
+def _placeholder_error(about: str) -> Document:
+    return {
+        "message": f"Sample error of {about}",
+        "type": "bad_request",
+        "key": "sample",
+        "data": {},
+        "stack": {},
+        "causedByError": {"message": "What was behind it"},
+        "logs": [{}],
+    }
+
+
+def _published(workspace: Workspace, number: int, document: Document) -> None:
+    """The sample of the reference page: all 36 fields at once, the enumerations at their first value."""
+    document.update(
+        meta={},
+        state="BUILDING",
+        errors=[_placeholder_error("an integration")],
+        archivedAt=document["updatedAt"],
+        isDeactivated=True,
+        isReadOnly=True,
+        parameters={},
+        hasMissingParameters=True,
+        oAuthCallbackUri="https://api.membrane.example/oauth-callback",
+        isTest=True,
+        authType="integration-app-token",
+        optionsConfig={},
+        spec={},
+    )
+    for name in document:
+        if name.startswith("has"):
+            document[name] = True
+        elif name.endswith("Count"):
+            document[name] = 123
 
 
 Shape = Callable[[Workspace, int, Document], None]
@@ -452,6 +500,31 @@ def _connection_archived(tenant: Tenant, number: int, document: Document) -> Non
     _cut(document)
     document["archivedAt"] = document["updatedAt"]
     document["isDeactivated"] = True
+
+
+def _published_connection(tenant: Tenant, number: int, document: Document) -> None:
+    """The connection of the reference page's sample: all 31 fields, whether or not they go together."""
+    document.update(
+        isTest=True,
+        disconnected=True,
+        isDefunct=True,
+        state="BUILDING",
+        errors=[_placeholder_error("a connection")],
+        requestError=_placeholder_error("a request"),
+        error=_placeholder_error("a request"),
+        nextRetryTimestamp=stamp(DATA_DATE + timedelta(hours=2)),
+        retryAttempts=123,
+        archivedAt=document["updatedAt"],
+        isDeactivated=True,
+        buildingAgentSessionId=tenant.workspace.identifier("session", number),
+        clientAction={
+            "type": "connect",
+            "description": "Sign in to finish this connection",
+            "uiUrl": f"https://ui.membrane.example/connect/{document['id']}",
+            "agentInstructions": "Show the link to the user and poll this connection",
+        },
+    )
+    del document["type"]  # newer than the sample
 
 
 ConnectionShape = Callable[[Tenant, int, Document], None]
