@@ -52,6 +52,7 @@ EXPECTED = {
     "partial": ("partial", "succeeded"),
     "failing": ("failing", "failed"),
     "down": ("failing", "failed"),
+    "forbidden": ("failing", "failed"),
 }
 
 

@@ -140,11 +140,14 @@ def stamp(moment: datetime, digits: int = 3) -> str:
     return f"{text}.{fraction}Z" if digits else f"{text}Z"
 
 
-def integration_name(dice: Dice, number: int) -> str:
-    """A name as customers give them: "Shopify orders to NetSuite (EU)"; numbered where names would run out."""
+def integration_name(dice: Dice, number: int, source: str = "", target: str = "") -> str:
+    """A name as customers give them: "Shopify orders to NetSuite (EU)"; numbered where names would run out.
+
+    `source` and `target` are apps' display names; picked when empty.
+    """
     if number % 29 == 11:
         return AWKWARD_NAMES[(number // 29) % len(AWKWARD_NAMES)] + ("" if number < 145 else f" {number}")
-    source, target = dice.pick(APPS)[1], dice.pick(APPS)[1]
+    source, target = source or dice.pick(APPS)[1], target or dice.pick(APPS)[1]
     thing = dice.pick(OBJECTS)
     shape = dice.number(0, 4)
     name = (

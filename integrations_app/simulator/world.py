@@ -7,6 +7,7 @@ starts at once, and a restart finds the world as it was left.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -53,6 +54,8 @@ class World:
         self._hits: deque[dict[str, Any]] = deque(maxlen=HITS_KEPT)
         self._hit_counts: Counter[tuple[str, str]] = Counter()
         self._orders: dict[str, Sequence[int]] = {}
+        self._batch_depth = 0
+        self._is_unsaved = False
 
     # --- state on disk -------------------------------------------------------------------------------------------
 
@@ -71,10 +74,26 @@ class World:
     def save(self) -> None:
         """Write the state whole, then swap it in; a crash leaves the old one."""
         with self.lock:
+            self._is_unsaved = True
+            if self._batch_depth:
+                return
+            self._is_unsaved = False
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(f".{os.getpid()}.tmp")
             draft.write_text(json.dumps(self._state, indent=1, sort_keys=True))
             os.replace(draft, self._path)
+
+    @contextlib.contextmanager
+    def batch(self) -> Iterator[None]:
+        """Many changes, one write to disk, at the end."""
+        with self.lock:
+            self._batch_depth += 1
+            try:
+                yield
+            finally:
+                self._batch_depth -= 1
+                if self._is_unsaved:
+                    self.save()
 
     def reset(self) -> None:
         """Forget every change: the world is as the seed makes it (tokens included)."""
@@ -396,6 +415,11 @@ class Items:
         number = self.number_of(remote_id)
         return None if number is None else self.document(number)
 
+    def changed_numbers(self) -> list[int]:
+        """The numbers of the items that had fields set: where a key given by a change can be."""
+        with self._world.lock:
+            return [int(number) for number in self._world._changes(self._account)["set"]]
+
     def find(self, keep: Keep) -> dict[str, Any] | None:
         """The first document that `keep` accepts; goes through the whole list."""
         return next((document for document in map(self.document, self.numbers()) if keep(document)), None)
@@ -406,15 +430,18 @@ class Items:
             return len(self.numbers())
         return sum(keep(self.document(number)) for number in self.numbers())
 
-    def page(self, offset: int, limit: int, *, render: Render, keep: Keep | None = None) -> Page:
+    def page(
+        self, offset: int, limit: int, *, render: Render, keep: Keep | None = None, newest_first: bool = False
+    ) -> Page:
         """Up to `limit` rendered items from position `offset` of the list on, only those that `keep` accepts.
 
         Positions count all items, kept or not, so that an offset in a cursor stays right whatever is filtered.
+        `newest_first` goes through the list from its end.
         """
         mode = self._world.list_mode(self._account)
         items: list[Any] = []
         position = offset
-        for position, number in self._from(offset, endless=mode == "endless"):
+        for position, number in self._from(offset, endless=mode == "endless", newest_first=newest_first):
             if len(items) >= limit:
                 return Page(items, offset if mode == "loop" else position)
             document = self.document(number)
@@ -430,9 +457,9 @@ class Items:
             if keep is None or keep(document):
                 yield self._rendered(number, document, render)
 
-    def _from(self, offset: int, *, endless: bool) -> Iterator[tuple[int, int]]:
+    def _from(self, offset: int, *, endless: bool, newest_first: bool = False) -> Iterator[tuple[int, int]]:
         """Positions and numbers from an offset on; without end when asked, with numbers that no list holds."""
-        numbers = self.numbers()
+        numbers = self.numbers()[::-1] if newest_first else self.numbers()
         for position in range(offset, len(numbers)):
             yield position, numbers[position]
         position = max(offset, len(numbers))
