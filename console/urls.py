@@ -1,0 +1,14 @@
+"""Every address of the site. Only this module names integrations_app; the rest of `console` does not know it."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from console import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("accounts/", include("allauth.urls")),
+]
