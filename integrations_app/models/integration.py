@@ -44,6 +44,8 @@ class Integration(models.Model):
     app = models.CharField(max_length=120, blank=True)
 
     state = models.CharField(max_length=10, choices=State)
+    # The order in which lists sort states, what needs a person first; always set together with `state`.
+    state_rank = models.PositiveSmallIntegerField()
     state_since = models.DateTimeField(default=timezone.now)
     turn = models.CharField(max_length=8, choices=Turn, default=Turn.NOBODY, blank=True)
     finding_code = models.CharField(max_length=30, blank=True)
@@ -81,10 +83,10 @@ class Integration(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["tenant", "name_sort", "id"], name="integration_tenant_name"),
             models.Index(fields=["tenant", "changed_at", "id"], name="integration_tenant_changed"),
-            models.Index(fields=["tenant", "state", "changed_at", "id"], name="integration_tenant_state"),
+            models.Index(fields=["tenant", "state_rank", "changed_at", "id"], name="integration_tenant_state"),
             models.Index(fields=["name_sort", "id"], name="integration_name"),
             models.Index(fields=["changed_at", "id"], name="integration_changed"),
-            models.Index(fields=["state", "changed_at", "id"], name="integration_state"),
+            models.Index(fields=["state_rank", "changed_at", "id"], name="integration_state"),
             models.Index(fields=["tenant", "remote_id"], name="integration_tenant_remote"),
         ]
 
