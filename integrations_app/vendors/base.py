@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
-
-
+# What a connection to a simulator on this machine may reach (`Connection.allowed_networks`).
+LOOPBACK_NETWORKS: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
 
 # --- where and with what -----------------------------------------------------------------------------------------
 
@@ -84,7 +84,7 @@ class TokenStore(Protocol):
     def current(self) -> str | None:
         """The token, or None when there is none, or it is about to expire."""
 
-    def renew(self, refused: str | None, fetch: "TokenFetch") -> str:
+    def renew(self, refused: str | None, fetch: TokenFetch) -> str:
         """Return a token other than `refused`, calling `fetch` in at most one process at a time."""
 
 

@@ -18,6 +18,17 @@ None of them keeps a header or a body: either could hold a secret.
 
 from __future__ import annotations
 
+from typing import TypedDict, Unpack
+
+
+class Context(TypedDict, total=False):
+    """Where an error happened; the keywords every error takes."""
+
+    vendor: str
+    operation: str
+    status: int | None
+    request_id: str
+
 
 class VendorError(Exception):
     """A call to a vendor failed.
@@ -44,23 +55,26 @@ class VendorError(Exception):
 
 
 class VendorUnavailableError(VendorError):
-    """No answer, a broken answer or a 5xx to a read; a later try may succeed."""
+    """No answer, a broken answer or a 5xx to a read; a later try may succeed.
+
+    `retry_after_seconds` is what the vendor asks to wait, capped, 0 when it said nothing.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 0.0, **context: Unpack[Context]) -> None:
+        super().__init__(message, **context)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class VendorRateLimitError(VendorError):
     """Too many calls. `retry_after_seconds` is already capped and never negative."""
 
-    def __init__(self, message: str, *, retry_after_seconds: float, **context: object) -> None:
-        super().__init__(message, **context)  # type: ignore[arg-type]  # the keyword names are VendorError's own
+    def __init__(self, message: str, *, retry_after_seconds: float, **context: Unpack[Context]) -> None:
+        super().__init__(message, **context)
         self.retry_after_seconds = retry_after_seconds
 
 
 class VendorPausedError(VendorUnavailableError):
-    """The circuit breaker of this account is open: nothing was sent."""
-
-    def __init__(self, message: str, *, retry_after_seconds: float, **context: object) -> None:
-        super().__init__(message, **context)  # type: ignore[arg-type]  # the keyword names are VendorError's own
-        self.retry_after_seconds = retry_after_seconds
+    """The circuit breaker of this account is open for `retry_after_seconds` more: nothing was sent."""
 
 
 class VendorOutcomeUnknownError(VendorError):
@@ -85,8 +99,10 @@ class VendorRejectedError(VendorError):
     `reasons` are (code, field, text) in the vendor's words, redacted and cut to length; empty when it gave none.
     """
 
-    def __init__(self, message: str, *, reasons: tuple[tuple[str, str, str], ...] = (), **context: object) -> None:
-        super().__init__(message, **context)  # type: ignore[arg-type]  # the keyword names are VendorError's own
+    def __init__(
+        self, message: str, *, reasons: tuple[tuple[str, str, str], ...] = (), **context: Unpack[Context]
+    ) -> None:
+        super().__init__(message, **context)
         self.reasons = reasons
 
 
