@@ -14,13 +14,14 @@ from integrations_app.models import Job
 
 @dataclass(frozen=True)
 class JobType:
-    """`title` may use {target}. `permission` is checked when the job is asked for and again when it runs.
+    """`label` names the kind in filters, `title` one job of it ({target} is put in). `permission` is checked when the job is asked for and again when it runs.
 
     `attempts` bounds tries after a failure that a later try may mend; `is_exclusive` jobs never run twice at once for one
     vendor account. `limit_seconds` ends a run that hangs.
     """
 
     name: str
+    label: str
     title: str
     queue: Job.Queue
     permission: Permission
@@ -34,6 +35,7 @@ JOB_TYPES: dict[str, JobType] = {
     for job_type in (
         JobType(
             "sync_account",
+            "Sync",
             "Sync {target}",
             Job.Queue.BULK,
             Permission.INTEGRATION_SYNC,
@@ -41,10 +43,10 @@ JOB_TYPES: dict[str, JobType] = {
             is_exclusive=True,
             limit_seconds=3600,
         ),
-        JobType("refresh_integration", "Refresh {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SYNC),
-        JobType("take_snapshot", "Snapshot of {target}", Job.Queue.INTERACTIVE, Permission.SNAPSHOT_CREATE),
-        JobType("test_account", "Test {target}", Job.Queue.INTERACTIVE, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
-        JobType("change_secret", "New secret for {target}", Job.Queue.INTERACTIVE, Permission.CREDENTIAL_MANAGE, attempts=1),
-        JobType("search_vendor", "Search at {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SEARCH, attempts=1),
+        JobType("refresh_integration", "Refresh", "Refresh {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SYNC),
+        JobType("take_snapshot", "Snapshot", "Snapshot of {target}", Job.Queue.INTERACTIVE, Permission.SNAPSHOT_CREATE),
+        JobType("test_account", "Test", "Test {target}", Job.Queue.INTERACTIVE, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
+        JobType("change_secret", "New secret", "New secret for {target}", Job.Queue.INTERACTIVE, Permission.CREDENTIAL_MANAGE, attempts=1),
+        JobType("search_vendor", "Live search", "Search at {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SEARCH, attempts=1),
     )
 }

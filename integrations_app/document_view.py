@@ -1,0 +1,90 @@
+"""Turns a redacted vendor document and the vendor's own description of its fields into what a page shows.
+
+The pages know no vendor: each client declares its fields (`document_fields`), this module walks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from integrations_app.vendors.base import DocumentField, FieldKind
+
+SECRET_KEY = "$secret"  # noqa: S105  # the marker that stands for a secret, not a secret
+
+
+@dataclass(frozen=True)
+class ShownField:
+    """One line of a fact list. `kind` picks how the template draws `value`; `path` is the vendor's own name."""
+
+    label: str
+    path: str
+    kind: str
+    value: Any
+    moment: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ShownGroup:
+    title: str
+    fields: tuple[ShownField, ...]
+
+
+def shown_fields(
+    document: Mapping[str, Any], fields: Sequence[DocumentField], *, groups: Collection[str] = (), without: Collection[str] = ()
+) -> list[ShownGroup]:
+    """The fields that the document has, by group in the order the vendor's client declares; None for fields not there."""
+    found: dict[str, list[ShownField]] = {}
+    for field in fields:
+        if (groups and field.group not in groups) or field.group in without:
+            continue
+        for value, place in _values(document, field.path.split("."), ""):
+            found.setdefault(field.group, []).append(_shown(field, value, place))
+    return [ShownGroup(title, tuple(lines)) for title, lines in found.items()]
+
+
+def _values(node: Any, path: list[str], place: str) -> Iterable[tuple[Any, str]]:
+    """Every value at `path`, with the number of each list item passed on the way ("2.1")."""
+    if not path:
+        yield node, place
+        return
+    name, is_list = path[0].removesuffix("[]"), path[0].endswith("[]")
+    if not isinstance(node, Mapping) or name not in node:
+        return
+    child = node[name]
+    if not is_list:
+        yield from _values(child, path[1:], place)
+    elif isinstance(child, list):
+        for number, item in enumerate(child, 1):
+            yield from _values(item, path[1:], f"{place}.{number}".lstrip("."))
+
+
+def _shown(field: DocumentField, value: Any, place: str) -> ShownField:
+    label = f"{field.label} {place}".strip()
+    if isinstance(value, Mapping) and SECRET_KEY in value:
+        return ShownField(label, field.path, "secret", value[SECRET_KEY])
+    if value is None:
+        return ShownField(label, field.path, "empty", None)
+    if field.kind is FieldKind.TIME:
+        moment = _moment(value)
+        return ShownField(label, field.path, "time" if moment else "text", value, moment)
+    if isinstance(value, bool):
+        return ShownField(label, field.path, "truth", value)
+    if isinstance(value, Mapping):
+        return ShownField(label, field.path, "document", value)
+    if isinstance(value, list):
+        is_plain = all(isinstance(item, str | int | float) for item in value)
+        return ShownField(label, field.path, "list" if is_plain else "document", value)
+    return ShownField(label, field.path, field.kind.value if field.kind is not FieldKind.SECRET else "text", value)
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment = parse_datetime(str(value).replace("ZD", "Z"))
+    except ValueError:
+        return None
+    return moment if moment and moment.tzinfo else None
