@@ -7,7 +7,8 @@ from collections import deque
 from typing import Any, ClassVar
 
 from integrations_app.simulator.membrane import candidates, tokens
-from integrations_app.simulator.membrane.documents import APPS, Document, Tenant, Workspace
+from integrations_app.simulator.membrane.connections import Tenant
+from integrations_app.simulator.membrane.documents import APPS, Document, Workspace
 from integrations_app.simulator.membrane.errors import (
     RefusedError,
     access_denied,
