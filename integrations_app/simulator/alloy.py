@@ -1,8 +1,8 @@
 """A pretend Alloy Embedded: list and get of integrations, in both generations, from one data set.
 
-Legacy (`/alloy/2024-03/...`, version in the path) answers with `blocks`; current (`/alloy/...` with `x-api-version`) with
-`connectors`. As at the vendor, one API key has one catalogue of integrations and each end user their own install state;
-here an end user sees the first N of it.
+Legacy (`/alloy/2024-03/...`, version in the path) answers with `blocks`; current (`/alloy/...` and `x-api-version`)
+with `connectors`. As at the vendor, one API key has one catalogue of integrations and each end user their own install
+state; here an end user sees the first N of it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from integrations_app.simulator import names
 from integrations_app.simulator.accounts import end_user_name
+from integrations_app.simulator.items import Items
 from integrations_app.simulator.wire import Account, Request, Response, Switch
-from integrations_app.simulator.world import Items, World
+from integrations_app.simulator.world import World
 
 LEGACY_VERSIONS = ("2023-01", "2023-06", "2023-12", "2024-03")
 CURRENT_VERSIONS = ("2025-09",)

@@ -50,7 +50,7 @@ class PretendTorq:
     switches: ClassVar[tuple[Switch, ...]] = (
         Switch(
             "torq.omit_defaults", True,
-            "Leave unset fields, empty lists and default objects out, as proto JSON does; off sends null and empty ones.",
+            "Leave unset fields and empty lists out, as proto JSON does; off sends null and empty ones.",
             (True, False),
         ),
         Switch(

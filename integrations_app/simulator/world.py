@@ -8,36 +8,34 @@ starts at once, and a restart finds the world as it was left.
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from integrations_app.simulator import accounts
 from integrations_app.simulator.faults import Fault
+from integrations_app.simulator.items import BROKEN_KINDS, LIST_MODES, Items, ordered
 from integrations_app.simulator.wire import Account, PretendVendor, Switch
 
-LIST_MODES = ("normal", "empty", "half", "loop", "endless")
-BROKEN_KINDS = ("types", "null", "text", "no_id", "unknown_field")
 HITS_KEPT = 2000
-
-# A document as the vendor will send it, made from the vendor's full document of one item.
-Render = Callable[[dict[str, Any]], Any]
-Keep = Callable[[dict[str, Any]], bool]
-
-
-@dataclass(frozen=True)
-class Page:
-    """A stretch of a list; `next_offset` is None at its end, and never moves on (or never ends) in those list modes."""
-
-    items: list[Any]
-    next_offset: int | None
+PATHS_COUNTED = 20_000
+UNCHANGED: dict[str, Any] = {
+    "set": {},
+    "unset": {},
+    "removed": [],
+    "added": 0,
+    "duplicated": [],
+    "moved": [],
+    "broken": {},
+    "list": "normal",
+}
 
 
 class World:
@@ -199,19 +197,21 @@ class World:
 
     # --- changes to items ----------------------------------------------------------------------------------------
 
+    def changes_of(self, account: Account) -> dict[str, Any]:
+        """What was changed in an account, to read: under `lock` where several of its entries must agree."""
+        kept: dict[str, Any] = self._state["items"].get(account.name, UNCHANGED)
+        return kept
+
     def _changes(self, account: Account) -> dict[str, Any]:
-        fresh = {"set": {}, "unset": {}, "removed": [], "added": 0, "duplicated": [], "moved": [], "broken": {},
-                 "list": "normal"}  # fmt: skip
-        kept: dict[str, Any] = self._state["items"].setdefault(account.name, fresh)
+        """The same, to write to; under `lock`."""
+        kept: dict[str, Any] = self._state["items"].setdefault(account.name, copy.deepcopy(UNCHANGED))
         return kept
 
     def _changed(self, account: Account) -> None:
         self._orders.pop(account.name, None)
         self.save()
 
-    def change_item(
-        self, account: Account, number: int, fields: dict[str, Any], unset: Sequence[str] = ()
-    ) -> None:
+    def change_item(self, account: Account, number: int, fields: dict[str, Any], unset: Sequence[str] = ()) -> None:
         """Set fields of an item's document (top level, whole values) and take others away."""
         with self.lock:
             changes = self._changes(account)
@@ -270,9 +270,8 @@ class World:
 
     def list_mode(self, account: Account) -> str:
         """How the account's list behaves now."""
-        with self.lock:
-            mode: str = self._changes(account)["list"]
-            return mode
+        mode: str = self.changes_of(account)["list"]
+        return mode
 
     def reset_items(self, account: Account) -> None:
         """Forget every change to the account's items and list."""
@@ -322,7 +321,10 @@ class World:
             self._hits.append(
                 {"at": self.now().isoformat(), "account": who, "method": method, "target": target, "fault": fault}
             )
-            self._hit_counts[(who, f"{method} {target.partition('?')[0]}")] += 1
+            counted = (who, f"{method} {target.partition('?')[0]}")
+            if counted not in self._hit_counts and len(self._hit_counts) >= PATHS_COUNTED:
+                counted = (who, f"{method} (other paths)")
+            self._hit_counts[counted] += 1
 
     def hits(self, account: str | None = None) -> dict[str, Any]:
         """The latest requests (at most HITS_KEPT) and how many came in all, by method and path."""
@@ -344,149 +346,10 @@ class World:
         """The account's integrations, with every change made to them."""
         return Items(self, vendor, account)
 
-    def _order(self, account: Account) -> Sequence[int]:
+    def order_of(self, account: Account) -> Sequence[int]:
         """The numbers of an account's items in the order listed; a plain range while nothing changed it."""
         with self.lock:
             order = self._orders.get(account.name)
             if order is None:
-                order = self._orders[account.name] = _ordered(account.size, self._changes(account))
+                order = self._orders[account.name] = ordered(account.size, self.changes_of(account))
             return order
-
-
-def _ordered(size: int, changes: dict[str, Any]) -> Sequence[int]:
-    total = size + changes["added"]
-    if not (changes["removed"] or changes["duplicated"] or changes["moved"]):
-        return range(total)
-    removed = set(changes["removed"])
-    order = [number for number in range(total) if number not in removed]
-    order.extend(number for number in changes["duplicated"] if number not in removed)
-    for number, position in changes["moved"]:
-        if number in removed:
-            continue
-        order.remove(number)
-        order.insert(position, number)
-    return order
-
-
-class Items:
-    """One account's integrations as they are now. A document is the vendor's own full form of one item."""
-
-    def __init__(self, world: World, vendor: PretendVendor, account: Account) -> None:
-        self._world = world
-        self._vendor = vendor
-        self._account = account
-
-    def numbers(self) -> Sequence[int]:
-        """The numbers listed, in order; a number may come twice. List modes empty and half are applied."""
-        order = self._world._order(self._account)
-        mode = self._world.list_mode(self._account)
-        if mode == "empty":
-            return order[:0]
-        return order[: len(order) // 2] if mode == "half" else order
-
-    def document(self, number: int) -> dict[str, Any]:
-        """The document of one item with the changes made to it, whether or not it was removed."""
-        made = self._vendor.make(self._account, number)
-        with self._world.lock:
-            changes = self._world._changes(self._account)
-            made.update(changes["set"].get(str(number), {}))
-            for name in changes["unset"].get(str(number), ()):
-                made.pop(name, None)
-        return made
-
-    def number_of(self, remote_id: str) -> int | None:
-        """The number of the item with this remote id, None when there is none (or no more)."""
-        with self._world.lock:
-            changes = self._world._changes(self._account)
-            number = self._number_set(remote_id, changes["set"])
-            if number is None:
-                number = self._vendor.number_of(self._account, remote_id)
-            if number is None or number in changes["removed"]:
-                return None
-            return number if 0 <= number < self._account.size + changes["added"] else None
-
-    def _number_set(self, remote_id: str, fields_set: dict[str, Any]) -> int | None:
-        """The number of an item that was given this id by a change."""
-        id_field = self._vendor.id_field
-        return next((int(n) for n, fields in fields_set.items() if fields.get(id_field) == remote_id), None)
-
-    def get(self, remote_id: str) -> dict[str, Any] | None:
-        """The document with this remote id, None when there is none."""
-        number = self.number_of(remote_id)
-        return None if number is None else self.document(number)
-
-    def changed_numbers(self) -> list[int]:
-        """The numbers of the items that had fields set: where a key given by a change can be."""
-        with self._world.lock:
-            return [int(number) for number in self._world._changes(self._account)["set"]]
-
-    def find(self, keep: Keep) -> dict[str, Any] | None:
-        """The first document that `keep` accepts; goes through the whole list."""
-        return next((document for document in map(self.document, self.numbers()) if keep(document)), None)
-
-    def count(self, keep: Keep | None = None) -> int:
-        """How many items are listed; goes through them all when there is something to keep."""
-        if keep is None:
-            return len(self.numbers())
-        return sum(keep(self.document(number)) for number in self.numbers())
-
-    def page(
-        self, offset: int, limit: int, *, render: Render, keep: Keep | None = None, newest_first: bool = False
-    ) -> Page:
-        """Up to `limit` rendered items from position `offset` of the list on, only those that `keep` accepts.
-
-        Positions count all items, kept or not, so that an offset in a cursor stays right whatever is filtered.
-        `newest_first` goes through the list from its end.
-        """
-        mode = self._world.list_mode(self._account)
-        items: list[Any] = []
-        position = offset
-        for position, number in self._from(offset, endless=mode == "endless", newest_first=newest_first):
-            if len(items) >= limit:
-                return Page(items, offset if mode == "loop" else position)
-            document = self.document(number)
-            if keep is None or keep(document):
-                items.append(self._rendered(number, document, render))
-        return Page(items, offset if mode == "loop" and items else None)
-
-    def every(self, *, render: Render, keep: Keep | None = None) -> Iterator[Any]:
-        """All rendered items one by one, for vendors that answer with the whole list at once."""
-        mode = self._world.list_mode(self._account)
-        for _, number in self._from(0, endless=mode == "endless"):
-            document = self.document(number)
-            if keep is None or keep(document):
-                yield self._rendered(number, document, render)
-
-    def _from(self, offset: int, *, endless: bool, newest_first: bool = False) -> Iterator[tuple[int, int]]:
-        """Positions and numbers from an offset on; without end when asked, with numbers that no list holds."""
-        numbers = self.numbers()[::-1] if newest_first else self.numbers()
-        for position in range(offset, len(numbers)):
-            yield position, numbers[position]
-        position = max(offset, len(numbers))
-        while endless:
-            yield position, 1_000_000 + position
-            position += 1
-
-    def _rendered(self, number: int, document: dict[str, Any], render: Render) -> Any:
-        kind = self._world._changes(self._account)["broken"].get(str(number), "")
-        if not kind and self._account.script == "bad_item" and number == 3:
-            kind = "types"
-        rendered = render(document)
-        return _break(rendered, kind, self._vendor.id_field) if kind else rendered
-
-
-def _break(item: Any, kind: str, id_field: str) -> Any:
-    """The item in a shape no client should accept, but for "unknown_field", which every client should."""
-    if kind == "null":
-        return None
-    if kind == "text":
-        return "Internal error while rendering this item"
-    if kind == "no_id":
-        return {name: value for name, value in item.items() if name != id_field}
-    if kind == "unknown_field":
-        return {**item, "simulatedNewField": {"since": "yesterday", "values": [1, 2]}}
-    return {name: value if name == id_field else _other_type(value) for name, value in item.items()}
-
-
-def _other_type(value: Any) -> Any:
-    return [[value]] if isinstance(value, str) else "wrong type"
