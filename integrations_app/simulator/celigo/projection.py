@@ -25,13 +25,15 @@ class Projection:
         if include and exclude:
             raise failed(400, "invalid_query_params", "Use include or exclude, not both.")
         self._included, self._excluded = _tree(include), _tree(exclude)
+        self._excluded.pop("_id", None)
 
     def apply(self, document: dict[str, Any]) -> dict[str, Any]:
         """The part of a document that is asked for; `_id` is always part of it (Assumed, as with MongoDB)."""
         if self._included:
             kept: dict[str, Any] = _only(document, {**self._included, "_id": {}})
             return kept
-        return {**_without(document, self._excluded), "_id": document["_id"]} if self._excluded else document
+        rest: dict[str, Any] = _without(document, self._excluded)
+        return rest
 
 
 def _tree(text: str) -> Fields:

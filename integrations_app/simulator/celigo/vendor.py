@@ -208,4 +208,4 @@ def _is_scoped(request: Request) -> bool:
 
 def _in_scope(document: Document) -> bool:
     """Whether the allow-list of a scoped token holds this integration: about every second one, never changing."""
-    return int(document["_id"][0], 16) % 2 == 0
+    return str(document.get("_id", ""))[:1] in tuple("02468ace")

@@ -170,6 +170,12 @@ def _connection_failed(tenant: Tenant, number: int, document: Document) -> None:
     document["errors"] = [{"type": "configuration", "message": "The connection test function threw an error"}]
 
 
+def _connection_disconnecting(tenant: Tenant, number: int, document: Document) -> None:
+    """Being taken apart: no longer connected."""
+    _cut(document)
+    document["state"] = "DISCONNECTING"
+
+
 def _connection_archived(tenant: Tenant, number: int, document: Document) -> None:
     """The tenant's connection was archived and switched off."""
     _cut(document)
@@ -203,7 +209,7 @@ def _published_connection(tenant: Tenant, number: int, document: Document) -> No
 
 
 ConnectionShape = Callable[[Tenant, int, Document], None]
-# 23 of them against 25 shapes of integrations, so that over a few rounds every pair meets.
+# 24 of them against 25 shapes of integrations, so that over a few rounds every pair meets.
 CONNECTION_SHAPES: tuple[ConnectionShape | None, ...] = (
     _connected,
     _connected,
@@ -228,4 +234,5 @@ CONNECTION_SHAPES: tuple[ConnectionShape | None, ...] = (
     _connection_failed,
     _connected,
     _connection_archived,
+    _connection_disconnecting,
 )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from integrations_app.simulator.names import Dice, digest, number_in, object_id, stamp, uuid
+from integrations_app.simulator.names import AWKWARD_NAMES, Dice, digest, number_in, object_id, stamp, uuid
 
 Document = dict[str, Any]
 
@@ -59,14 +59,14 @@ class Workspace:
         return object_id(f"{self.salt}:{kind}", number)
 
     def name(self, number: int) -> str:
-        """The display name; the same app may be there several times, with a number behind it."""
-        round_, place = divmod(number, len(APPS))
-        name = APPS[self._app_at(place)][0]
-        return f"{name} {round_ + 1}" if round_ else name
+        """The display name: the app's, numbered from the second on; now and then one that breaks layouts."""
+        if number % 29 == 11:
+            return AWKWARD_NAMES[number // 29 % len(AWKWARD_NAMES)]
+        return self._numbered_app(number)
 
     def key(self, number: int) -> str:
-        """The human key, made from the name at creation and kept from then on."""
-        return slug(self.name(number))
+        """The human key, made from the app's name at creation and kept from then on."""
+        return slug(self._numbered_app(number))
 
     def app_of(self, number: int) -> int:
         """Which of APPS integration `number` is about."""
@@ -106,6 +106,11 @@ class Workspace:
     @property
     def _offset(self) -> int:
         return digest(self.salt, "shapes")[0]
+
+    def _numbered_app(self, number: int) -> str:
+        round_, place = divmod(number, len(APPS))
+        name = APPS[self._app_at(place)][0]
+        return f"{name} {round_ + 1}" if round_ else name
 
     def _app_at(self, place: int) -> int:
         return (place + self._offset) % len(APPS)

@@ -74,7 +74,8 @@ def _claims(payload: dict[str, Any]) -> Claims | None:
     tenant = payload.get("tenantKey", payload.get("id"))
     if not isinstance(workspace, str) or not isinstance(tenant, str | None):
         return None
-    return Claims(workspace, tenant or "", payload.get("isAdmin") in (True, "true"))
+    is_admin = payload.get("isAdmin")
+    return Claims(workspace, tenant or "", is_admin is True or is_admin == "true")
 
 
 def _part(token: str, place: int) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from integrations_app.simulator.membrane import candidates, tokens
@@ -133,8 +134,8 @@ class PretendMembrane:
         page = items.page(
             query.offset,
             query.limit,
-            render=lambda document: self._rendered(document, claims, with_secrets=False),
-            keep=lambda document: _matches(document, query, workspace),
+            render=self._render(claims, with_secrets=False),
+            keep=_matcher(query, workspace),
             newest_first=self._world.switch("membrane.order") == "newest",
         )
         found, following = page.items, page.next_offset
@@ -159,7 +160,7 @@ class PretendMembrane:
         if document is None:
             raise not_found(f"Integration '{selector}' not found")
         with_secrets = truth(request.param("includeSecrets"))
-        return Response.of_json(self._rendered(document, claims, with_secrets=with_secrets))
+        return Response.of_json(self._render(claims, with_secrets=with_secrets)(document))
 
     def _existing_account(self, claims: Claims) -> Account:
         account = self._account(claims)
@@ -183,38 +184,42 @@ class PretendMembrane:
 
     # --- what a caller sees --------------------------------------------------------------------------------------
 
-    def _rendered(self, document: Document, claims: Claims, *, with_secrets: bool) -> Document:
-        """The document as this token sees it: a connection is shown to its tenant only."""
-        shown = dict(document)
-        if claims.tenant_key and self._tenant_account(claims) is not None:
-            if self._world.switch("membrane.is_connected_is_sent") and "state" in shown:
-                shown["isConnected"] = bool(shown.get("connection", {}).get("connected"))
-        else:
-            shown.pop("connection", None)
-        if "parameters" in shown and not (with_secrets or self._world.switch("membrane.parameters_hold_secrets")):
-            shown["parameters"] = {
-                name: value for name, value in shown["parameters"].items() if not _looks_secret(name)
-            }
-        if self._world.switch("membrane.spec") == "absent":
-            shown.pop("spec", None)
-        return shown
+    def _render(self, claims: Claims, *, with_secrets: bool) -> Callable[[Document], Document]:
+        """How this token sees a document: a connection is shown to its tenant only."""
+        world = self._world
+        is_tenant = bool(claims.tenant_key) and self._tenant_account(claims) is not None
+        says_connected = is_tenant and world.switch("membrane.is_connected_is_sent")
+        with_secrets = with_secrets or world.switch("membrane.parameters_hold_secrets")
+        hidden = ([] if is_tenant else ["connection"]) + (["spec"] if world.switch("membrane.spec") == "absent" else [])
+
+        def render(document: Document) -> Document:
+            shown = {name: value for name, value in document.items() if name not in hidden}
+            if says_connected and "state" in shown:
+                shown["isConnected"] = bool((shown.get("connection") or {}).get("connected"))
+            if not with_secrets and isinstance(shown.get("parameters"), dict):
+                shown["parameters"] = {
+                    name: value for name, value in shown["parameters"].items() if not _looks_secret(name)
+                }
+            return shown
+
+        return render
 
 
 def _looks_secret(name: str) -> bool:
     return any(word in name.lower() for word in _SECRET_WORDS)
 
 
-def _matches(document: Document, query: ListQuery, workspace: Workspace) -> bool:
-    if "archivedAt" in document and not query.with_archived:
-        return False
-    if query.connector_id is not None and document.get("connectorId") != query.connector_id:
-        return False
-    if query.app_uuid is not None and not _is_about(document, query.app_uuid, workspace):
-        return False
-    return query.search in document["name"].lower() or query.search in document.get("key", "").lower()
+def _matcher(query: ListQuery, workspace: Workspace) -> Callable[[Document], bool]:
+    """What a list's query lets through of the stored integrations."""
+    app_ids = {workspace.app_uuid(app): workspace.identifier("app", app) for app in range(len(APPS))}
+    wanted = {"connectorId": query.connector_id}
+    wanted["externalAppId"] = app_ids.get(query.app_uuid, "no such app") if query.app_uuid is not None else None
 
+    def keep(document: Document) -> bool:
+        if "archivedAt" in document and not query.with_archived:
+            return False
+        if any(value is not None and document.get(name) != value for name, value in wanted.items()):
+            return False
+        return any(query.search in str(document.get(name, "")).lower() for name in ("name", "key"))
 
-def _is_about(document: Document, app_uuid: str, workspace: Workspace) -> bool:
-    """Whether an integration is about the external app with this uuid."""
-    apps = {workspace.identifier("app", app): workspace.app_uuid(app) for app in range(len(APPS))}
-    return apps.get(document.get("externalAppId", "")) == app_uuid
+    return keep
