@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from console.access import policy
@@ -49,6 +51,7 @@ def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | 
     context = {
         "section": "integrations",
         "page": page,
+        "rows": [_row(integration) for integration in page.rows],
         "count": service.count(query),
         "list_age": service.list_age(query),
         "filters": _filters(request, tenants, tenant, query),
@@ -58,6 +61,25 @@ def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | 
         "may_sync": _may_sync(request, tenant),
     }
     return render_page(request, "integrations/index.html", "integrations/_table.html", context)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the list: the integration with the words that are worked out, not stored."""
+
+    integration: Integration
+    vendor_label: str
+    sentence: str
+    is_stale: bool
+
+
+def _row(integration: Integration) -> Row:
+    return Row(
+        integration=integration,
+        vendor_label=registry.vendor(integration.vendor).label,
+        sentence=states.sentence(integration),
+        is_stale=timezone.now() - integration.seen_at > service.STALE_AFTER,
+    )
 
 
 def _may_sync(request: SignedInRequest, tenant: Tenant | None) -> bool:
