@@ -337,6 +337,9 @@ class VendorClient(Protocol):
     regions: ClassVar[tuple[Region, ...]]
     # Why an operation is not offered, by capability protocol name, for the reason beside a disabled button.
     unsupported_reasons: ClassVar[Mapping[str, str]]
+    # The filters of SupportsLiveSearch, () without it. They stand here because a protocol with such a member could not
+    # be asked with issubclass(), which is how a capability is found.
+    search_fields: ClassVar[tuple[SearchField, ...]]
 
     def __init__(self, connection: Connection) -> None: ...
 
@@ -359,7 +362,7 @@ class VendorClient(Protocol):
 
 @runtime_checkable
 class SupportsLiveSearch(Protocol):
-    search_fields: ClassVar[tuple[SearchField, ...]]
+    """The vendor searches by filters of its own: those in the client's `search_fields`."""
 
     def search_integrations(self, filters: Mapping[str, str], cursor: str = "") -> SearchAnswer:
         """Ask the vendor itself with its own filters; never touches the mirror."""
