@@ -195,6 +195,29 @@ def person(user: Any) -> str:
     return str(getattr(user, "name", "") or getattr(user, "email", "") or user)
 
 
+BROWSERS: Final = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS: Final = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+@register.filter
+def browser(user_agent: str) -> str:
+    """ "Firefox on Windows" out of a user agent; its own words where we do not know better."""
+    text = str(user_agent or "")
+    name = next((word for mark, word in BROWSERS if mark in text), "")
+    system = next((word for mark, word in SYSTEMS if mark in text), "")
+    if name and system:
+        return f"{name} on {system}"
+    return name or system or text[:40] or "unknown"
+
+
 @register.filter
 def sentence(items: Iterable[Any], word: str = "and") -> str:
     """ "a", "a and b", "a, b and c"."""

@@ -75,6 +75,20 @@ async function copy(event) {
   }
 }
 
+// Sign-ins of the demo: one click fills the address in.
+
+function fill(event) {
+  const button = event.target.closest?.("[data-fill]");
+  const field = button && document.getElementById(button.dataset.fillInto);
+  if (!field) return;
+  field.value = button.dataset.fill;
+  const password = field.form.querySelector("input[type=password]");
+  const shown = document.querySelector("[data-demo-password]")?.textContent;
+  if (password && shown) password.value = shown;
+  field.form.querySelector("button[type=submit]").focus();
+  announce(`${button.dataset.fill} filled in`);
+}
+
 // Forms: after a failed one the focus stands on the summary; its links go to the fields.
 
 function focusErrors(root) {
@@ -153,6 +167,7 @@ document.addEventListener("click", openRow);
 document.addEventListener("auxclick", openRow);
 document.addEventListener("keydown", walkRows);
 document.addEventListener("click", copy);
+document.addEventListener("click", fill);
 document.addEventListener("click", followErrorLink);
 document.addEventListener("click", foldTree);
 document.addEventListener("click", copyPath);
