@@ -179,14 +179,14 @@ class SimulatorServer:
         if fault is None or fault.kind == "delay":
             if fault is not None:
                 self._stopping.wait(fault.seconds)
-            writer.send(self._handle(vendor, request), is_kept_alive=incoming.is_kept_alive)
+            writer.send(self._handle(vendor, account, request), is_kept_alive=incoming.is_kept_alive)
             return incoming.is_kept_alive
         if fault.kind == "reset":
             raise ResetError
         if fault.kind == "status":
             writer.send(_faulty_status(fault), is_kept_alive=incoming.is_kept_alive)
             return incoming.is_kept_alive
-        return self._spoil(fault, self._handle(vendor, request), incoming, writer)
+        return self._spoil(fault, self._handle(vendor, account, request), incoming, writer)
 
     def _spoil(self, fault: Fault, response: Response, incoming: Incoming, writer: Writer) -> bool:
         """Send what was carried out in a spoilt way; False when the connection is done."""
@@ -216,10 +216,9 @@ class SimulatorServer:
             self._stopping.wait(fault.seconds)
         return False
 
-    def _handle(self, vendor: PretendVendor, request: Request) -> Response:
-        name = vendor.account_of(request)
-        account = self.world.account(name) if name else None
-        if account is not None and account.script == "down":
+    def _handle(self, vendor: PretendVendor, account: str | None, request: Request) -> Response:
+        known = self.world.account(account) if account else None
+        if known is not None and known.script == "down":
             return Response.of_json({"message": "Service Unavailable"}, 503)
         try:
             return vendor.handle(request)

@@ -20,6 +20,7 @@ from integrations_app.simulator.wire import Account, Request, Response, Switch
 from integrations_app.simulator.world import World
 
 TOKEN_SECONDS = 3600
+SCHEME = "Bearer"
 NO_STORE = [("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 TYPES = (
     ("webhook", "Webhook"), ("webhook", "Webhook"), ("webhook", "Webhook"), ("okta", "Okta"), ("slack", "Slack"),
@@ -119,7 +120,7 @@ class PretendTorq:
         account = self._let_in(request)
         if account is None:
             return problem(401, "invalid bearer token")
-        if account.script in ("forbidden", "partial"):
+        if account.script == "forbidden":
             return problem(403, "permission denied")
         if self._is_too_fast(account):
             wait = [("Retry-After", "1")] if self._world.switch("torq.retry_after") else []
@@ -154,7 +155,7 @@ class PretendTorq:
             error = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
             return Response.of_json({"error": error}, 400, NO_STORE)
         answer = Response.of_json({
-            "access_token": self._new_token(account), "expires_in": TOKEN_SECONDS, "token_type": "Bearer",
+            "access_token": self._new_token(account), "expires_in": TOKEN_SECONDS, "token_type": SCHEME,
         })  # fmt: skip
         answer.headers = [("Content-Type", "application/json;charset=UTF-8"), *NO_STORE]
         return answer
@@ -209,18 +210,18 @@ class PretendTorq:
         if self._world.list_mode(account) in ("loop", "endless"):
             size = size or 100  # a list of one page can neither loop nor go on for ever
         if not size:
-            rest = {"next_page_token": ""} if self._world.switch("torq.last_page_token") == "empty" else {}
-            return Response.of_json_list(items.every(render=render, keep=keep), "integrations", rest)
+            return Response.of_json_list(items.every(render=render, keep=keep), "integrations", self._last_page())
         offset = _offset(request.param("page_token", "") or "")
         if offset is None:
             return problem(400, "invalid page token")
         page = items.page(offset, size, render=render, keep=keep)
-        answer: dict[str, Any] = {"integrations": page.items}
-        if page.next_offset is not None:
-            answer["next_page_token"] = _page_token(page.next_offset)
-        elif self._world.switch("torq.last_page_token") == "empty":
-            answer["next_page_token"] = ""
-        return Response.of_json(answer)
+        more = self._last_page() if page.next_offset is None else {"next_page_token": _page_token(page.next_offset)}
+        return Response.of_json({"integrations": page.items, **more})
+
+    def _last_page(self) -> dict[str, str]:
+        """What a last page carries beside its items."""
+        mark = {"absent": None, "empty": ""}[self._world.switch("torq.last_page_token")]
+        return {} if mark is None else {"next_page_token": mark}
 
     def _rendered(self, document: dict[str, Any], base_url: str) -> dict[str, Any]:
         name = document.get("name") or self._name(document["display_name"])
@@ -309,8 +310,7 @@ class PretendTorq:
 
     def _received(self, account: Account) -> dict[str, Any]:
         """The receiving end of the pair: the same integration (and id), seen from the other workspace."""
-        sharer = self._world.account(SHARING_ACCOUNT)
-        assert sharer is not None  # part of the default world  # noqa: S101
+        sharer = next(each for each in self._world.accounts(self.slug) if each.name == SHARING_ACCOUNT)
         given = self.make(sharer, SHARED_NUMBER)
         return {**given, "sharing_data": {"direction": "incoming", "workspace_ids": [self.workspace_id(sharer.name)]}}
 

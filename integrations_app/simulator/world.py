@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import logging
 import os
 import threading
 import time
@@ -23,6 +24,8 @@ from integrations_app.simulator import accounts
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.items import BROKEN_KINDS, LIST_MODES, Items, ordered
 from integrations_app.simulator.wire import Account, PretendVendor, Switch
+
+log = logging.getLogger(__name__)
 
 HITS_KEPT = 2000
 PATHS_COUNTED = 20_000
@@ -66,6 +69,10 @@ class World:
         try:
             kept = json.loads(self._path.read_text())
         except FileNotFoundError:
+            return self._fresh()
+        except ValueError:
+            # Swapped in whole, so only a hand or a failing disk can have done this: a fresh world is better than none.
+            log.warning("simulator: %s is not JSON; starting afresh", self._path)
             return self._fresh()
         return self._fresh() | kept if kept.get("seed") == self.seed else self._fresh()
 
@@ -138,10 +145,13 @@ class World:
     def turn(self, name: str, value: Any) -> None:
         """Turn a switch. Raises KeyError for an unknown one, ValueError for a value it does not take."""
         switch = self._switches[name]
+        if isinstance(switch.default, float) and type(value) is int:
+            value = float(value)
+        # By type first: True would pass for 1.
+        if type(value) is not type(switch.default):
+            raise ValueError(f"{name} takes a {type(switch.default).__name__}")
         if switch.choices and value not in switch.choices:
             raise ValueError(f"{name} takes one of {list(switch.choices)}")
-        if not switch.choices and type(value) is not type(switch.default):
-            raise ValueError(f"{name} takes a {type(switch.default).__name__}")
         with self.lock:
             self._state["switches"][name] = value
             self.save()

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from integrations_app.simulator.accounts import EXPECTED
+from integrations_app.simulator.items import BROKEN_KINDS, LIST_MODES
 from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.simulator.conftest import Caller
 
@@ -336,6 +338,22 @@ def test_reset_brings_the_world_back(caller: Caller) -> None:
 
     assert len(caller.alloy(ACCOUNT).json()["data"]) == 18
     assert "extra" not in caller.accounts()
+
+
+def test_everything_that_can_be_turned_is_in_the_manual(caller: Caller) -> None:
+    manual = (ROOT / "docs" / "simulator.md").read_text()
+    known = caller.get("/_control/").json()
+    words = [
+        *caller.control("switches", method="GET"),
+        *caller.control("faults", method="GET")["kinds"],
+        *known["pages"],
+        *known["account_actions"],
+        *LIST_MODES,
+        *BROKEN_KINDS,
+        *EXPECTED,
+    ]
+
+    assert [word for word in words if f"`{word}`" not in manual] == []
 
 
 # --- life ------------------------------------------------------------------------------------------------------------

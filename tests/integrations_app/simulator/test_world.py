@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -248,6 +249,19 @@ def test_everything_is_still_there_after_a_restart(tmp_path: Path, world: World,
 
 def test_state_of_another_seed_is_not_taken_over(tmp_path: Path, world: World, account: Account) -> None:
     assert World(tmp_path, seed=8).account("mine") is None
+
+
+def test_a_spoilt_state_file_means_a_fresh_world(tmp_path: Path, world: World, account: Account) -> None:
+    (tmp_path / "simulator" / "state.json").write_text("{")
+
+    assert len(World(tmp_path, seed=7).accounts()) == 21
+
+
+def test_many_threads_lose_no_change(world: World, account: Account) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: world.add_item(account, {"size": number}), range(100)))
+
+    assert sorted(listed(world, account)[10:]) == list(range(100))
 
 
 def test_the_state_file_is_whole_json_with_no_leftovers(tmp_path: Path, world: World, account: Account) -> None:
