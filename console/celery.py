@@ -12,7 +12,7 @@ import structlog
 from celery import Celery, signals
 from kombu import Queue
 
-from console import env, logs
+from console import env, logs, processes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
@@ -49,8 +49,34 @@ def transport_options(broker_url: str, key_prefix: str) -> dict[str, Any]:
     }
 
 
-def _configure(app: Celery, environment: env.Environment) -> None:
-    app.conf.update(
+def _beat() -> dict[str, Any]:
+    """What the scheduler asks for. A message nobody took before the next one is due is dropped (`expires`): workers that
+    come back after an hour would otherwise begin with 700 sweeps."""
+    sweep, look = 5, 15
+    return {
+        # Through both queues: where all workers of one are busy, those of the other still sweep.
+        "sweep jobs (interactive)": {
+            "task": "integrations_app.tasks.sweep_jobs",
+            "schedule": sweep,
+            "options": {"queue": INTERACTIVE, "expires": sweep},
+        },
+        "sweep jobs (bulk)": {
+            "task": "integrations_app.tasks.sweep_jobs",
+            "schedule": sweep,
+            "options": {"queue": BULK, "expires": sweep},
+        },
+        "ask for due jobs": {
+            "task": "integrations_app.tasks.ask_for_due_jobs",
+            "schedule": look,
+            "options": {"queue": BULK, "expires": look},
+        },
+    }
+
+
+def configuration() -> dict[str, Any]:
+    """Every Celery option that is not Celery's default."""
+    environment = env.loaded()
+    return dict(
         broker_url=environment.broker(),
         broker_transport_options=transport_options(environment.broker(), environment.broker_key_prefix),
         # A worker that starts before its broker, or outlives it, waits for it instead of dying.
@@ -94,6 +120,7 @@ def _configure(app: Celery, environment: env.Environment) -> None:
         task_send_sent_event=False,
         # The scheduler's own file lies with the other data, not in whatever folder it was started from.
         beat_schedule_filename=str(environment.data_dir / "scheduler"),
+        beat_schedule=_beat(),
         # The beat looks at its schedule at least this often, so a clock that jumps is noticed soon.
         beat_max_loop_interval=30,
         timezone="UTC",
@@ -102,7 +129,8 @@ def _configure(app: Celery, environment: env.Environment) -> None:
 
 
 app = Celery("console")
-_configure(app, env.loaded())
+# Called when the configuration is first needed: importing `console` alone must not read the environment.
+app.add_defaults(configuration)
 app.autodiscover_tasks()
 
 
@@ -119,3 +147,9 @@ def _bind_task(task_id: str, **_: Any) -> None:
 @signals.task_postrun.connect
 def _forget_task(**_: Any) -> None:
     structlog.contextvars.clear_contextvars()
+
+
+@signals.worker_process_init.connect
+def _die_with_worker(**_: Any) -> None:
+    # A killed worker leaves no pool process behind that goes on with a job which somebody else has claimed since.
+    processes.die_with_parent()

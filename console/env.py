@@ -68,6 +68,14 @@ class Environment(BaseSettings):
     interactive_workers: int = Field(1, ge=1, le=64)
     bulk_workers: int = Field(2, ge=1, le=64)
 
+    # Admission of jobs to Celery: at once per queue (all machines together), per tenant and vendor account in a queue.
+    interactive_jobs: int = Field(32, ge=1, le=10_000)
+    bulk_jobs: int = Field(16, ge=1, le=10_000)
+    jobs_per_tenant: int = Field(4, ge=1, le=10_000)
+    jobs_per_account: int = Field(2, ge=1, le=10_000)
+    # A worker that is gone is noticed after this long. Machines whose clocks differ by more would steal each other's jobs.
+    job_lease_seconds: int = Field(30, ge=3, le=3600)
+
     time_zone: str = "UTC"
     log_format: Literal["", "console", "json"] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -282,3 +290,8 @@ def loaded() -> Environment:
         for problem in error.problems:
             print(f"console: {problem}", file=sys.stderr)
         raise SystemExit(EXIT_UNUSABLE) from None
+
+
+def shares_metrics() -> bool:
+    """Whether several processes share their Prometheus figures; prometheus_client reads this variable by itself."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ

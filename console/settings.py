@@ -27,6 +27,10 @@ VENDOR_ALLOWED_HOSTS: tuple[str, ...] = ENV.vendor_allowed_hosts
 METRICS_TOKEN: str = ENV.metrics_token
 PROXIES: int = ENV.proxies
 BROKER_URL: str = ENV.broker()
+JOBS_PER_QUEUE: dict[str, int] = {"interactive": ENV.interactive_jobs, "bulk": ENV.bulk_jobs}
+JOBS_PER_TENANT: int = ENV.jobs_per_tenant
+JOBS_PER_ACCOUNT: int = ENV.jobs_per_account
+JOBS_LEASE_SECONDS: float = ENV.job_lease_seconds
 
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key or env.development_secret_key(DATA_DIR)

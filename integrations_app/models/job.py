@@ -34,6 +34,24 @@ class JobQuerySet(TenantQuerySet["Job"]):
     def running(self) -> JobQuerySet:
         return self.filter(state=JobState.RUNNING)
 
+    def about(self, target: models.Model) -> JobQuerySet:
+        """Jobs whose target is `target`."""
+        return self.filter(target_type=target._meta.model_name, target_id=str(target.pk))
+
+    def awaiting_admission(self) -> JobQuerySet:
+        """Jobs that may be handed to Celery as soon as the caps, and other jobs of their account, let them."""
+        return self.filter(
+            state__in=(JobState.QUEUED, JobState.WAITING), admitted_at=None, not_before=None, cancel_requested_at=None
+        )
+
+    def in_flight(self) -> JobQuerySet:
+        """Jobs that Celery has or a worker runs: they count towards the caps."""
+        return self.filter(Q(state=JobState.RUNNING) | Q(state=JobState.QUEUED, admitted_at__isnull=False))
+
+    def held_by(self, job_id: uuid.UUID, fence: int) -> JobQuerySet:
+        """The job, if the worker that claimed it with `fence` still holds it; every write of a worker starts here."""
+        return self.filter(pk=job_id, fence=fence, state=JobState.RUNNING)
+
 
 class Job(models.Model):
     """One background run, the truth about it. Celery carries its id and nothing else.
@@ -62,7 +80,7 @@ class Job(models.Model):
     # Asking twice with the same key while the first is open gives the first.
     key = models.CharField(max_length=120, blank=True)
     reason = models.CharField(max_length=300, blank=True)
-    # None: the console itself (a schedule).
+    # None: the console itself (a schedule), or, where there is a label, a person whose account was deleted since.
     requested_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     requested_by_label = models.CharField(max_length=320, blank=True)
 
@@ -106,11 +124,10 @@ class Job(models.Model):
             models.Index(fields=["-created_at", "-id"], name="job_by_time"),
             models.Index(fields=["vendor_account", "-created_at"], name="job_by_account"),
             models.Index(fields=["target_type", "target_id", "-created_at"], name="job_by_target"),
-            models.Index(
-                fields=["state", "created_at"],
-                condition=Q(state__in=["queued", "waiting", "running"]),
-                name="job_open",
-            ),
+            # Not partial: SQLite cannot see that `state = ?` implies a condition over several states.
+            models.Index(fields=["state", "admitted_at", "created_at"], name="job_open"),
+            # Whose turn it is: the tenant whose last admission is longest ago.
+            models.Index(fields=["tenant", "queue", "admitted_at"], name="job_turn"),
         ]
 
     def __str__(self) -> str:
@@ -122,6 +139,16 @@ class Job(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state not in OPEN_STATES
+
+    @property
+    def is_by_console(self) -> bool:
+        """Asked for by the console itself (a schedule) rather than by a person."""
+        return self.requested_by_id is None and not self.requested_by_label
+
+    @property
+    def asked_by(self) -> str:
+        """Who asked, for people."""
+        return self.requested_by_label or "the console"
 
 
 class JobLine(models.Model):

@@ -17,7 +17,8 @@ class JobType:
     """`label` names the kind in filters, `title` one job of it ({target} is put in). `permission` is checked when the job is asked for and again when it runs.
 
     `attempts` bounds tries after a failure that a later try may mend; `is_exclusive` jobs never run twice at once for one
-    vendor account. `limit_seconds` ends a run that hangs.
+    vendor account. `limit_seconds` ends a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the
+    subjects of the items to do again.
     """
 
     name: str
@@ -28,6 +29,7 @@ class JobType:
     attempts: int = 3
     is_exclusive: bool = False
     limit_seconds: int = 300
+    can_retry_failed: bool = False
 
 
 JOB_TYPES: dict[str, JobType] = {

@@ -1,0 +1,131 @@
+"""Schedules: ask for a vendor account's sync again and again, spread so that accounts do not all begin together."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from datetime import UTC, datetime
+
+import structlog
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from console.access import policy
+from console.access.models import User
+from console.access.permissions import Permission
+from console.access.services import StaleError
+from console.audit.events import Event
+from console.audit.services import record
+from integrations_app.models import Schedule, VendorAccount
+from integrations_app.services import jobs
+
+log = structlog.get_logger(__name__)
+
+JOB_TYPE = "sync_account"
+MIN_SECONDS = 300
+MAX_SECONDS = 31 * 24 * 3600
+# What one look asks for; the rest is the next one's, seconds later.
+DUE_ROWS = 200
+
+_STALE = "Somebody else changed this schedule meanwhile. Nothing was saved: look at it again."
+
+
+def set_schedule(
+    *, account: VendorAccount, every_seconds: int, by: User | None, is_paused: bool = False, version: int | None = None
+) -> Schedule:
+    """Have `account` synced every `every_seconds` (MIN_SECONDS to MAX_SECONDS), or keep that but pause it.
+
+    `version` is the schedule's as the form showed it, None where there was none or nobody looked. Raises StaleError
+    when it has changed since, PermissionDenied, and ValueError for a span out of bounds or an account that is removed.
+    """
+    if by is not None:
+        policy.require(by, Permission.VENDOR_ACCOUNT_MANAGE, account.tenant)
+    if not MIN_SECONDS <= every_seconds <= MAX_SECONDS:
+        raise ValueError(f"A schedule's span is between {MIN_SECONDS} and {MAX_SECONDS} seconds.")
+    if account.is_removed:
+        raise ValueError("A removed vendor account has no schedule.")
+    try:
+        with transaction.atomic():
+            schedule = _find_or_new(account, version)
+            schedule.every_seconds = every_seconds
+            schedule.jitter_seconds = every_seconds
+            schedule.is_paused = is_paused
+            schedule.next_at = next_run(account.pk, every_seconds, after=timezone.now())
+            schedule.save()
+            record(
+                Event.SCHEDULE_CHANGED,
+                tenant=account.tenant,
+                by=by,
+                target=account,
+                detail={"schedule": describe(schedule), "every_seconds": every_seconds, "is_paused": is_paused},
+            )
+    except IntegrityError as error:
+        # Two people set an account's first schedule at once.
+        raise StaleError(_STALE) from error
+    return schedule
+
+
+def _find_or_new(account: VendorAccount, version: int | None) -> Schedule:
+    found = Schedule.objects.select_for_update().filter(vendor_account=account, job_type=JOB_TYPE).first()
+    if found is None:
+        return Schedule(tenant=account.tenant, vendor_account=account, job_type=JOB_TYPE)
+    if version is not None and version != found.version:
+        raise StaleError(_STALE)
+    found.version += 1
+    return found
+
+
+def describe(schedule: Schedule) -> str:
+    """The schedule in words: "every 15 minutes", "every day, paused"."""
+    for seconds, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
+        if schedule.every_seconds % seconds == 0:
+            count = schedule.every_seconds // seconds
+            span = f"every {unit}" if count == 1 else f"every {count} {unit}s"
+            return f"{span}, paused" if schedule.is_paused else span
+    raise AssertionError("unreachable")
+
+
+def next_run(account_id: uuid.UUID, every_seconds: int, *, after: datetime) -> datetime:
+    """The first of this account's moments later than `after`.
+
+    Moments lie `every_seconds` apart on a grid of the account's own, moved by a share of the span that its id gives:
+    the accounts spread over the whole span, one account keeps its rhythm through restarts, and a console that was down
+    for a day asks once per account, not once per missed moment.
+    """
+    share = int.from_bytes(hashlib.sha256(account_id.bytes).digest()[:8]) / 2**64
+    offset = int(share * every_seconds)
+    passed = int((after.timestamp() - offset) // every_seconds)
+    return datetime.fromtimestamp((passed + 1) * every_seconds + offset, UTC)
+
+
+def enqueue_due() -> int:
+    """Ask for the job of every schedule that is due; returns how many new jobs were asked for.
+
+    Runs every few seconds; any number at once do no harm: one of them moves `next_at` on, the others find it moved.
+    While a job of the schedule is open no second one is made.
+    """
+    now = timezone.now()
+    due = Schedule.objects.filter(is_paused=False, next_at__lte=now, vendor_account__removed_at=None)
+    asked = 0
+    for schedule in due.select_related("tenant", "vendor_account__tenant").order_by("next_at")[:DUE_ROWS]:
+        try:
+            asked += _ask(schedule, now)
+        except Exception:  # one schedule that cannot be asked for must not keep the others from theirs
+            log.exception("schedule_failed", schedule=str(schedule.pk))
+    if asked:
+        log.info("due_jobs_requested", jobs=asked)
+    return asked
+
+
+def _ask(schedule: Schedule, now: datetime) -> int:
+    following = next_run(schedule.vendor_account_id, schedule.every_seconds, after=now)
+    with transaction.atomic():
+        is_mine = Schedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at, is_paused=False).update(
+            next_at=following, last_at=now
+        )
+        if not is_mine:
+            return 0
+        job = jobs.request(
+            schedule.job_type, tenant=schedule.tenant, by=None, target=schedule.vendor_account, reason="Schedule"
+        )
+    return int(job.created_at >= now)

@@ -1,0 +1,23 @@
+"""How Celery is told: run a job, and the beat's entries. Nothing else happens here."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from integrations_app.jobs import runner
+from integrations_app.services import jobs, schedules
+
+
+@shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
+def run_job(job_id: str) -> None:
+    runner.run(job_id)
+
+
+@shared_task(ignore_result=True)
+def sweep_jobs() -> None:
+    jobs.sweep()
+
+
+@shared_task(ignore_result=True)
+def ask_for_due_jobs() -> None:
+    schedules.enqueue_due()
