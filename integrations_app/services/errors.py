@@ -4,17 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db import models
+from console.access.services import StaleError
 
-
-class StaleError(Exception):
-    """Somebody changed the thing since the form was drawn. `current` is the row as it is now."""
-
-    def __init__(self, current: models.Model) -> None:
-        super().__init__(
-            f"“{current}” was changed by somebody else meanwhile. Look at it again, then repeat your change."
-        )
-        self.current = current
+__all__ = ["InvalidError", "StaleError"]
 
 
 class InvalidError(Exception):

@@ -288,7 +288,7 @@ def sentence(integration: Integration) -> str:
 
     Built from the row alone, so that a list needs no second read.
     """
-    vendor = registry.label(integration.vendor)
+    vendor = registry.vendor(integration.vendor).label
     if integration.state == State.GONE:
         return f"not at {vendor} any more"
     if integration.missing_since is not None:
@@ -325,7 +325,7 @@ def next_steps(
     integration: Integration, findings: Sequence[Mapping[str, Any]]
 ) -> list[NextStep]:
     """What to do about an integration, most important first. `findings` is `IntegrationDocument.findings`."""
-    vendor = registry.label(integration.vendor)
+    vendor = registry.vendor(integration.vendor).label
     if integration.state == State.GONE:
         advice = f"It was removed at {vendor}, or this account may no longer see it. What we last knew is kept here."
         return [

@@ -1,0 +1,209 @@
+"""How a vendor account is doing: what the last answer showed, written by every job that calls the vendor.
+
+`paused` and `expired` are never stored: they are worked out from the breaker and the credential's last day when shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from console.access.models import User
+from console.audit.events import Event
+from console.audit.services import record
+from integrations_app.models import VendorAccount
+from integrations_app.services.documents import plain, plain_json
+from integrations_app.services.redaction import Redactor
+from integrations_app.vendors import registry
+from integrations_app.vendors.base import AccountReport
+from integrations_app.vendors.errors import (
+    VendorError,
+    VendorForbiddenError,
+    VendorPausedError,
+    VendorRateLimitError,
+)
+
+State = VendorAccount.State
+
+
+@dataclass(frozen=True)
+class ShownState:
+    """The state of an account as pages show it. `sentence` is plain words without the "since", "" when all is well."""
+
+    state: str
+    sentence: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def label(self) -> str:
+        return str(State(self.state).label)
+
+    @property
+    def needs_person(self) -> bool:
+        return self.state in (State.FAILING, State.PARTIAL, State.PAUSED, State.EXPIRED)
+
+
+def shown_state(account: VendorAccount, now: datetime | None = None) -> ShownState:
+    """The state of an account now; no query when it was read with `select_related("credential", "gate")`."""
+    now = now or timezone.now()
+    if account.is_removed:
+        return ShownState(account.state, "removed", account.removed_at)
+    credential, gate = account.credential, getattr(account, "gate", None)
+    if (
+        credential is not None
+        and credential.expires_on is not None
+        and credential.expires_on < now.date()
+    ):
+        return ShownState(
+            State.EXPIRED,
+            f"the secret expired on {credential.expires_on:%-d %b %Y}",
+            account.state_since,
+        )
+    if gate is not None and gate.paused_until is not None and gate.paused_until > now:
+        reason = account.last_failure or "the vendor failed several times in a row"
+        return ShownState(
+            State.PAUSED,
+            f"calls are paused: {reason}",
+            account.state_since,
+            gate.paused_until,
+        )
+    if account.state == State.UNTESTED:
+        return ShownState(State.UNTESTED, "not tested yet")
+    return ShownState(account.state, account.state_reason, account.state_since)
+
+
+def state_of(report: AccountReport) -> str:
+    """What a test says of an account: ok, partial when something was refused, failing when everything was."""
+    answered = [probe.ok for probe in report.probes]
+    if not any(answered):
+        return State.FAILING
+    return State.OK if all(answered) else State.PARTIAL
+
+
+def note_report(
+    account: VendorAccount, report: AccountReport, *, seconds: float | None = None
+) -> str:
+    """Write down what an account test found; returns the state."""
+    state = state_of(report)
+    refused = [probe for probe in report.probes if not probe.ok]
+    if state == State.FAILING:
+        reason = (
+            f"{refused[0].name}: {refused[0].answer}"
+            if refused
+            else "the vendor answered nothing"
+        )
+    else:
+        reason = "; ".join(f"{probe.name}: {probe.answer}" for probe in refused)
+    probes = [
+        {
+            "name": probe.name,
+            "ok": probe.ok,
+            "answer": probe.answer,
+            "consequence": probe.consequence,
+        }
+        for probe in report.probes
+    ]
+    note(
+        account,
+        state,
+        reason,
+        tested_at=timezone.now(),
+        test_seconds=seconds,
+        test_report=plain_json(probes, 300),
+        identity=plain(report.identity, 200) or account.identity,
+    )
+    return state
+
+
+def note_test(
+    account: VendorAccount, report: AccountReport, *, seconds: float, by: User | None
+) -> str:
+    """`note_report` for a test somebody asked for, with its audit event; returns the state."""
+    with transaction.atomic():
+        state = note_report(account, report, seconds=seconds)
+        record(
+            Event.VENDOR_ACCOUNT_TESTED,
+            by=by,
+            tenant=account.tenant,
+            target=account,
+            detail={"state": State(state).label},
+        )
+    return state
+
+
+def note_success(account: VendorAccount, *, sentence: str = "") -> None:
+    """The vendor answered as it should. `sentence` says what is still odd (a list far too short): then partial.
+
+    An account that a test found partial stays so: one call that works says nothing about those that were refused.
+    """
+    if sentence:
+        return note(account, State.PARTIAL, sentence)
+    if account.state == State.PARTIAL and any(
+        not probe["ok"] for probe in account.test_report
+    ):
+        return note(account, State.PARTIAL, _refused(account.test_report))
+    return note(account, State.OK, "")
+
+
+def note_failure(account: VendorAccount, error: VendorError) -> None:
+    """A call failed. A rate limit, an open breaker and one refused call say nothing about the account as a whole."""
+    if isinstance(error, VendorRateLimitError | VendorPausedError):
+        return
+    text = failure_text(error)
+    if isinstance(error, VendorForbiddenError) and account.state in (
+        State.OK,
+        State.PARTIAL,
+    ):
+        return note(
+            account,
+            State.PARTIAL,
+            text,
+            last_failure=text,
+            last_failure_at=timezone.now(),
+        )
+    return note(account, State.FAILING, text)
+
+
+def failure_text(error: VendorError) -> str:
+    """A vendor error for an account's page: our words, with the vendor's code in small print."""
+    redactor = Redactor((), lambda _: "")
+    code = (
+        f" ({error.status})"
+        if error.status and str(error.status) not in error.message
+        else ""
+    )
+    where = f"{error.operation}: " if error.operation else ""
+    return plain(redactor.redact_text(f"{where}{error.message.rstrip('.')}{code}"), 300)
+
+
+def note(account: VendorAccount, state: str, reason: str, **fields: Any) -> None:
+    """Write the state of an account, the time it began there, and its last success or failure; updates `account` too."""
+    now = timezone.now()
+    reason = plain(reason, 300)
+    values: dict[str, Any] = {"state": state, "state_reason": reason, **fields}
+    if state != account.state:
+        values["state_since"] = now
+    if state == State.FAILING:
+        values.update(last_failure_at=now, last_failure=reason)
+    else:
+        values["last_success_at"] = now
+    VendorAccount.objects.filter(pk=account.pk).update(**values)
+    for field, value in values.items():
+        setattr(account, field, value)
+
+
+def _refused(report: list[Mapping[str, Any]]) -> str:
+    return "; ".join(
+        f"{probe['name']}: {probe['answer']}" for probe in report if not probe["ok"]
+    )
+
+
+def vendor_label(account: VendorAccount) -> str:
+    """The vendor's name as people write it."""
+    return registry.vendor(account.vendor).label
