@@ -53,7 +53,7 @@ class Control:
         try:
             body = request.json() if request.body else {}
             if not isinstance(body, dict):
-                raise ValueError("the body must be a JSON object")
+                raise TypeError("the body must be a JSON object")
             page = self._pages.get(request.segments[0])
             if page is None:
                 raise NotHereError(f"no page {request.segments[0]!r}")

@@ -14,6 +14,7 @@ import struct
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 from urllib.parse import unquote, urlsplit
 
 from integrations_app.simulator.accounts import describe
@@ -61,7 +62,7 @@ class SimulatorServer:
 
     # --- life ----------------------------------------------------------------------------------------------------
 
-    def start(self) -> SimulatorServer:
+    def start(self) -> Self:
         """Serve from a thread of its own; returns the server itself."""
         self._thread = threading.Thread(target=self.serve_forever, name="simulator", daemon=True)
         self._thread.start()
@@ -89,7 +90,7 @@ class SimulatorServer:
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=5)
 
-    def __enter__(self) -> SimulatorServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -308,5 +308,5 @@ def test_a_fault_must_be_of_a_known_kind_and_a_sound_pattern() -> None:
 def test_an_account_that_makes_no_sense_is_refused(world: World, change: dict[str, Any]) -> None:
     spec: dict[str, Any] = {"vendor": "torq", "name": "new", "size": 10, "seed": 1, **change}
 
-    with pytest.raises(ValueError):  # noqa: PT011 - the message differs by row
+    with pytest.raises(ValueError):
         world.add_account(**spec)
