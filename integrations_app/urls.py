@@ -1,0 +1,82 @@
+"""Addresses of the product: each line leads to one view, one service, one template."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from console.access.urls import tenant_patterns
+from integrations_app.views import (
+    credentials,
+    health,
+    home,
+    integrations,
+    jobs,
+    live_search,
+    search,
+    tenants,
+    vendor_accounts,
+    welcome,
+)
+
+integration_urls = (
+    [
+        path("integrations/", integrations.fleet, name="fleet"),
+        path("integrations/sync/", integrations.sync_fleet, name="sync_fleet"),
+        path("t/<slug:tenant>/integrations/", integrations.index, name="index"),
+        path("t/<slug:tenant>/integrations/sync/", integrations.sync, name="sync"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/", integrations.detail, name="detail"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/refresh/", integrations.refresh, name="refresh"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/snapshot/", integrations.snapshot, name="snapshot"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/<slug:tab>/", integrations.tab, name="tab"),
+    ],
+    "integrations",
+)
+account_urls = (
+    [
+        path("t/<slug:tenant>/vendor-accounts/", vendor_accounts.index, name="index"),
+        path("t/<slug:tenant>/vendor-accounts/new/", vendor_accounts.create, name="create"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/", vendor_accounts.detail, name="detail"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/test/", vendor_accounts.test, name="test"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/sync/", vendor_accounts.sync, name="sync"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/replace/", vendor_accounts.replace, name="replace"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/edit/", vendor_accounts.edit, name="edit"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/remove/", vendor_accounts.remove, name="remove"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/search/", live_search.search, name="search"),
+    ],
+    "vendor_accounts",
+)
+job_urls = (
+    [
+        path("jobs/", jobs.fleet, name="fleet"),
+        path("jobs/running/", jobs.running, name="running"),
+        path("t/<slug:tenant>/jobs/", jobs.index, name="index"),
+        path("t/<slug:tenant>/jobs/<uuid:pk>/", jobs.detail, name="detail"),
+        path("t/<slug:tenant>/jobs/<uuid:pk>/cancel/", jobs.cancel, name="cancel"),
+        path("t/<slug:tenant>/jobs/<uuid:pk>/retry/", jobs.retry, name="retry"),
+    ],
+    "jobs",
+)
+credential_urls = (
+    [
+        path("credentials/", credentials.index, name="index"),
+        path("credentials/new/", credentials.create, name="create"),
+        path("credentials/<uuid:pk>/", credentials.detail, name="detail"),
+        path("credentials/<uuid:pk>/replace/", credentials.replace, name="replace"),
+        path("credentials/<uuid:pk>/bind/", credentials.bind, name="bind"),
+        path("credentials/<uuid:pk>/remove/", credentials.remove, name="remove"),
+    ],
+    "credentials",
+)
+tenant_urls = ([*tenant_patterns, path("t/<slug:tenant>/", tenants.detail, name="detail")], "tenants")
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("", include(integration_urls)),
+    path("", include(account_urls)),
+    path("", include(job_urls)),
+    path("", include(credential_urls)),
+    path("", include(tenant_urls)),
+    path("search", search.search, name="search"),
+    path("health/", health.index, name="health"),
+    path("welcome/", welcome.welcome, name="welcome"),
+]
