@@ -11,4 +11,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("accounts/", include("allauth.urls")),
+    path("", include("console.access.urls")),
+    path("", include("console.audit.urls")),
+    path("", include("integrations_app.urls")),
 ]
