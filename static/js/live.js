@@ -4,10 +4,18 @@ const announcer = document.getElementById("announcer");
 const toasts = document.getElementById("toasts");
 const MOST_TOASTS = 4;
 
+let unsaid = [];
+
 function announce(text) {
-  // Two equal sentences in a row would be read once: empty the region first.
-  announcer.textContent = "";
-  window.setTimeout(() => (announcer.textContent = text), 50);
+  // Two equal sentences in a row would be read once, and two at once only the last: empty the region, then say all.
+  if (!unsaid.length) {
+    announcer.textContent = "";
+    window.setTimeout(() => {
+      announcer.textContent = unsaid.join(". ");
+      unsaid = [];
+    }, 50);
+  }
+  unsaid.push(text);
 }
 
 // Toasts stay until somebody closes them; only a confirmation of a key press (brief) goes by itself.

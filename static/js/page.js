@@ -60,6 +60,15 @@ function refreshAges() {
   }
 }
 
+// Tabs: on a narrow screen the current one may stand outside of the strip.
+
+function showCurrentTab() {
+  for (const strip of document.querySelectorAll(".tabs")) {
+    const tab = strip.querySelector("[aria-current]");
+    if (tab) strip.scrollLeft = tab.offsetLeft - strip.offsetLeft - (strip.clientWidth - tab.offsetWidth) / 2;
+  }
+}
+
 // Copy buttons.
 
 async function copy(event) {
@@ -176,4 +185,5 @@ document.addEventListener("input", searchTree);
 document.addEventListener("htmx:afterSwap", (event) => focusErrors(event.detail.target));
 window.setInterval(refreshAges, 15_000);
 document.addEventListener("visibilitychange", refreshAges);
+showCurrentTab();
 focusErrors(document);

@@ -45,13 +45,14 @@ function setUpSwitcher() {
 
   function filter() {
     const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-    for (const option of list.children) {
+    const matches = [...list.children].filter((option) => {
       const text = option.dataset.find.toLowerCase();
-      option.hidden = !words.every((word) => text.includes(word));
-    }
-    const first = shown();
-    none.hidden = first.length > 0;
-    choose(first[0]);
+      return words.every((word) => text.includes(word));
+    });
+    // The way back to all tenants never leaves the list.
+    for (const option of list.children) option.hidden = option !== all && !matches.includes(option);
+    none.hidden = matches.length > 0;
+    choose(matches[0]);
   }
 
   function sortRecentFirst() {
