@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from .alloy import AlloyClient
-from .base import Region, VendorClient
-from .torq import TorqClient
+from integrations_app.vendors.alloy import AlloyClient
+from integrations_app.vendors.base import Region, VendorClient
+from integrations_app.vendors.celigo import CeligoClient
+from integrations_app.vendors.membrane import MembraneClient
+from integrations_app.vendors.torq import TorqClient
 
 VENDORS: tuple[type[VendorClient], ...] = (
     AlloyClient,
+    CeligoClient,
     TorqClient,
+    MembraneClient,
 )
 
 

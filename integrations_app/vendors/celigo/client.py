@@ -22,6 +22,7 @@ from integrations_app.vendors.base import (
     Region,
     RemoteIntegration,
     RemotePage,
+    SearchField,
 )
 from integrations_app.vendors.celigo import reading
 from integrations_app.vendors.celigo.fields import DOCUMENT_FIELDS
@@ -52,6 +53,7 @@ class CeligoClient:
     )
     binding_fields: ClassVar[tuple[BindingField, ...]] = ()
     document_fields: ClassVar[tuple[DocumentField, ...]] = DOCUMENT_FIELDS
+    search_fields: ClassVar[tuple[SearchField, ...]] = ()
     # Template archives are fetched from "files" with a signed address. Assumed: both regions keep them in one place.
     regions: ClassVar[tuple[Region, ...]] = (
         Region(

@@ -85,7 +85,7 @@ def read_integration(document: Mapping[str, Any], region: Region) -> RemoteInteg
 
 
 def is_candidate(item: object) -> bool:
-    """Whether Membrane only made up a list item for a search and does not store it: it has no id, nor marks of one stored.
+    """Whether Membrane made up a list item for a search and does not store it: it has no id, nor marks of one stored.
 
     Source: API reference: only `name` is required of a list item, and `connectors`, `externalApps` and `websearch`
     generate entries. Assumed: what else such an entry carries.
