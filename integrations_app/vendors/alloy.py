@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from . import parsing, probes
-from .base import (
+from integrations_app.vendors import parsing, probes
+from integrations_app.vendors.base import (
     AccountReport,
     BindingField,
     Connection,
@@ -29,9 +29,9 @@ from .base import (
     RemoteStep,
     SearchField,
 )
-from .errors import VendorRejectedError, VendorResponseError
-from .http import Answer, ItemStream, VendorHTTP
-from .listing import ListGuard, in_pages, read_page
+from integrations_app.vendors.errors import VendorRejectedError, VendorResponseError
+from integrations_app.vendors.http import Answer, ItemStream, VendorHTTP
+from integrations_app.vendors.listing import ListGuard, in_pages, read_page
 
 _LIST = "list integrations"
 _GET = "get an integration"

@@ -21,10 +21,10 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
 import orjson
 import requests
 
-from . import parsing
-from .addresses import AddressRefusedError, HostUnknownError, networks
-from .base import Connection
-from .errors import (
+from integrations_app.vendors import parsing
+from integrations_app.vendors.addresses import AddressRefusedError, HostUnknownError, networks
+from integrations_app.vendors.base import Connection
+from integrations_app.vendors.errors import (
     VendorAddressError,
     VendorAuthError,
     VendorError,
@@ -36,7 +36,7 @@ from .errors import (
     VendorResponseError,
     VendorUnavailableError,
 )
-from .transport import NETWORK_ERRORS, Meter, Transport
+from integrations_app.vendors.transport import NETWORK_ERRORS, Meter, Transport
 
 Reasons = Iterable[tuple[str, str, str]]
 ReadReasons = Callable[[int, Any], Reasons]

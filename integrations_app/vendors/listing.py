@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from . import parsing
-from .base import BadItem, RemoteIntegration, RemotePage
-from .errors import VendorResponseError
+from integrations_app.vendors import parsing
+from integrations_app.vendors.base import BadItem, RemoteIntegration, RemotePage
+from integrations_app.vendors.errors import VendorResponseError
 
 # Pages in which an unpaged list is handed on: enough for one bulk write, little enough to hold.
 PAGE_ITEMS = 200

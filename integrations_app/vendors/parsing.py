@@ -129,7 +129,8 @@ class Unzipper:
 _SPACE = b" \t\r\n"
 _TO_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+([{}\[\]])', re.DOTALL)
 _WHOLE_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_SCALAR = re.compile(rb'[^\s,\[\]{}":]++(?=[\s,\]}])')
+# A number or word ends where another byte comes; whether it is one is for the parser to say.
+_SCALAR = re.compile(rb'[^\s,\[\]{}":]++(?=[\s,\[\]{}":])')
 
 
 class JSONItems:
@@ -155,9 +156,9 @@ class JSONItems:
             if not is_first:
                 self._expect(b",")
             is_first = False
+            if self._peek() != b'"':
+                raise JSONError("The answer is not the JSON object it should be.")
             name = self._value()
-            if not isinstance(name, str):
-                raise JSONError("The answer is not JSON.")
             self._expect(b":")
             if name == self._field and not has_list and self._peek() == b"[":
                 has_list = True
@@ -184,7 +185,8 @@ class JSONItems:
 
     def _value(self) -> Any:
         """Cut out and parse the value that starts at the next byte that is not space."""
-        self._peek()
+        if self._peek() in b",:]}":
+            raise JSONError("The answer is not the JSON object it should be.")
         end = self._end_of_value()
         while end is None:
             if len(self._buffer) - self._at > self._limits.body_bytes:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
-from .base import Probe
-from .errors import (
+from integrations_app.vendors.base import Probe
+from integrations_app.vendors.errors import (
     VendorAuthError,
     VendorError,
     VendorNotFoundError,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from .base import TokenFetch
+from integrations_app.vendors.base import TokenFetch
 
 # A token is not used in its last minute, nor in the last tenth of a short life: it must outlive the call it is for.
 _EARLY_SECONDS = 60.0

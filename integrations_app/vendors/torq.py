@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, ClassVar
 
-from . import parsing, probes
-from .base import (
+from integrations_app.vendors import parsing, probes
+from integrations_app.vendors.base import (
     AccountReport,
     BindingField,
     Connection,
@@ -30,10 +30,10 @@ from .base import (
     SearchField,
     SearchHit,
 )
-from .errors import VendorAuthError, VendorNotFoundError, VendorRejectedError, VendorResponseError
-from .http import VendorHTTP
-from .listing import ListGuard, in_pages, read_page
-from .tokens import MemoryTokens
+from integrations_app.vendors.errors import VendorAuthError, VendorNotFoundError, VendorRejectedError, VendorResponseError
+from integrations_app.vendors.http import VendorHTTP
+from integrations_app.vendors.listing import ListGuard, in_pages, read_page
+from integrations_app.vendors.tokens import MemoryTokens
 
 _LIST = "list integrations"
 _TOKEN = "get a token"  # nosec B105  # the name of a call

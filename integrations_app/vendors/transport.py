@@ -21,7 +21,7 @@ import requests.adapters
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from .addresses import Network, checked_addresses
+from integrations_app.vendors.addresses import Network, checked_addresses
 
 # Whatever the HTTP stack raises at a network that fails or a server that does not speak HTTP. ValueError is among
 # them because the stack lets it escape for some malformed answers (a negative chunk size, a header it cannot decode).
