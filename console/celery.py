@@ -16,8 +16,8 @@ from console import env, logs, processes
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
 
-# Short calls that a person waits for (test an account, refresh one integration) and everything else. They have workers of
-# their own, so a page never waits behind a sync of 100,000 integrations.
+# Short calls that a person waits for (test an account, refresh one integration) and everything else. They have workers
+# of their own, so a page never waits behind a sync of 100,000 integrations.
 INTERACTIVE = "interactive"
 BULK = "bulk"
 
@@ -50,8 +50,8 @@ def transport_options(broker_url: str, key_prefix: str) -> dict[str, Any]:
 
 
 def _beat() -> dict[str, Any]:
-    """What the scheduler asks for. A message nobody took before the next one is due is dropped (`expires`): workers that
-    come back after an hour would otherwise begin with 700 sweeps."""
+    """What the scheduler asks for. A message nobody took before the next one is due is dropped (`expires`): workers
+    that come back after an hour would otherwise begin with 700 sweeps."""
     sweep, look = 5, 15
     return {
         # Through both queues: where all workers of one are busy, those of the other still sweep.
@@ -110,7 +110,8 @@ def configuration() -> dict[str, Any]:
         # Python seldom gives memory back after a large sync; a fresh process does.
         worker_max_tasks_per_child=1000,
         worker_max_memory_per_child=400_000,
-        # Celery closes the database connection around every task; kept for this many, one-row tasks ran four times faster.
+        # Celery closes the database connection around every task; kept for this many, one-row tasks ran four times as
+        # fast.
         CELERY_DB_REUSE_MAX=500,
         # Our logging configuration stands; Celery would replace the root logger's handlers.
         worker_hijack_root_logger=False,

@@ -1,7 +1,7 @@
 """The typed environment: every setting an installer may give, and the only module that reads `os.environ`.
 
-`load()` returns one frozen `Environment` or raises `SettingsError` with one line per problem. `docs/settings.md` lists the
-same fields for people; a test keeps the two equal.
+`load()` returns one frozen `Environment` or raises `SettingsError` with one line per problem. `docs/settings.md` lists
+the same fields for people; a test keeps the two equal.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ class Environment(BaseSettings):
     bulk_jobs: int = Field(16, ge=1, le=10_000)
     jobs_per_tenant: int = Field(4, ge=1, le=10_000)
     jobs_per_account: int = Field(2, ge=1, le=10_000)
-    # A worker that is gone is noticed after this long. Machines whose clocks differ by more would steal each other's jobs.
+    # A worker that is gone is noticed after this long. Machines whose clocks differ by more would steal each other's
+    # jobs.
     job_lease_seconds: int = Field(30, ge=3, le=3600)
 
     time_zone: str = "UTC"
@@ -204,8 +205,9 @@ def _sqlite(path: Path) -> dict[str, Any]:
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
         "OPTIONS": {
-            # Writers wait for each other instead of failing: WAL lets readers go on meanwhile, IMMEDIATE takes the write
-            # lock when a transaction begins (a read that turns into a write could not wait), and waiting ends after 20 s.
+            # Writers wait for each other instead of failing: WAL lets readers go on meanwhile, IMMEDIATE takes the
+            # write lock when a transaction begins (a read that turns into a write could not wait), and waiting ends
+            # after 20 s.
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000;",

@@ -19,8 +19,10 @@ threads = _environment.web_threads
 keepalive = 15
 timeout = 30
 graceful_timeout = 10
-# A worker's heartbeat file on a disk under load blocks, and the worker looks dead; memory does not.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # nosec B108  # gunicorn makes an unlinked file there
+# A worker's heartbeat file on a disk under load blocks, and the worker looks dead; memory does not. Gunicorn unlinks
+# the file as soon as it is open.
+_memory = Path("/dev/shm")  # nosec B108
+worker_tmp_dir = str(_memory) if _memory.is_dir() else None
 # Python seldom gives memory back; the jitter keeps the workers from restarting together.
 max_requests = 10_000
 max_requests_jitter = 1_000
@@ -42,4 +44,4 @@ def child_exit(server: Any, worker: Any) -> None:
     if env.shares_metrics():
         from prometheus_client import multiprocess
 
-        multiprocess.mark_process_dead(worker.pid)
+        multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]  # the library has no types here

@@ -51,7 +51,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus' figures, for this machine or for who holds METRICS_TOKEN (`Authorization: Bearer …`); else 403."""
     if not (_holds_token(request) if settings.METRICS_TOKEN else _is_loopback(request)):
         raise PermissionDenied("Metrics are for this machine, or for who holds METRICS_TOKEN.")
-    return ExportToDjangoView(request)
+    response: HttpResponse = ExportToDjangoView(request)
+    return response
 
 
 def _holds_token(request: HttpRequest) -> bool:

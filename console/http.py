@@ -1,4 +1,4 @@
-"""Requests and responses as the whole site knows them: typed requests, page or fragment, and the site's own middleware."""
+"""Requests and responses as the whole site knows them: typed requests, page or fragment, the site's own middleware."""
 
 from __future__ import annotations
 

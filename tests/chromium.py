@@ -1,4 +1,4 @@
-"""The headless browser of the tests: Chromium from PATH, else the one that `make setup` unpacked from its npm package."""
+"""The headless browser of the tests: Chromium from PATH, else the one unpacked from its npm package."""
 
 from __future__ import annotations
 

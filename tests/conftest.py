@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from integrations_app.simulator.server import SimulatorServer
     from tests.celery_worker import CeleryWorker
 
+pytest_plugins = ["tests.people"]
+
 STACKS = ("embedded", "postgres-redis", "postgres-rabbitmq")
 FOLDER = pytest.StashKey[Path]()
 SERVERS = pytest.StashKey[list[Server]]()
@@ -129,7 +131,9 @@ def _fresh_cache(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBloc
     """The cache is a table that no model owns: emptied where a test's writes are not rolled back."""
     yield
     mark = request.node.get_closest_marker("django_db")
-    is_kept = {"transactional_db", "live_server"} & set(request.fixturenames) or (mark and mark.kwargs.get("transaction"))
+    is_kept = {"transactional_db", "live_server"} & set(request.fixturenames) or (
+        mark and mark.kwargs.get("transaction")
+    )
     if is_kept:
         from django.core.cache import cache
 
@@ -151,10 +155,10 @@ def _simulator_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simu
 
 
 @pytest.fixture
-def simulator(_simulator_server: SimulatorServer) -> Iterator[SimulatorServer]:
+def simulator(_simulator_server: SimulatorServer) -> SimulatorServer:
     """The simulated vendors at `settings.SIMULATOR_URL`, as new: `simulator.url`, `simulator.world`."""
     _simulator_server.world.reset()
-    yield _simulator_server
+    return _simulator_server
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +175,7 @@ def _celery_worker(django_db_setup: None) -> Iterator[CeleryWorker]:
 def worker(_celery_worker: CeleryWorker, simulator: SimulatorServer, transactional_db: None) -> Iterator[CeleryWorker]:
     """A real Celery worker process for both queues, on the test's database and simulator.
 
-    Tests share it, since it takes seconds to start; one that was killed, or that is still busy after its test, is replaced.
+    Tests share it, since it takes seconds to start; one that was killed, or is still busy after its test, is replaced.
     """
     _celery_worker.ensure_running()
     yield _celery_worker
@@ -208,4 +212,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("stack")
         if "page" in names or "browser" in names:
             item.add_marker("browser")
-

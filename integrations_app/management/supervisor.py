@@ -1,7 +1,7 @@
 """A small supervisor: starts programs in order, restarts what dies, ends all of them, and leaves nothing behind.
 
-Every program leads a process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in order;
-and the kernel ends each of them when the supervisor itself is killed.
+Every program leads a process group of its own, so that Ctrl-C reaches the supervisor alone, which then stops them in
+order; and the kernel ends each of them when the supervisor itself is killed.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Supervisor:
                 raise StartError(f"{name} did not become ready within {START_SECONDS:.0f} seconds.")
             self._restart_dead()
             if self._failures.get(name, 0) >= START_ATTEMPTS:
-                raise StartError(f"{name} ended {START_ATTEMPTS} times before it was ready; its own lines above say why.")
+                raise StartError(
+                    f"{name} ended {START_ATTEMPTS} times before it was ready; its own lines above say why."
+                )
 
     def watch(self) -> None:
         """Keep every started program running until asked to stop."""

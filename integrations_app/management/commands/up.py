@@ -148,7 +148,9 @@ def _web(environment: env.Environment, child: dict[str, str]) -> Program:
     figures = environment.data_dir / "metrics"
     shutil.rmtree(figures, ignore_errors=True)
     figures.mkdir(parents=True)
-    command = python_command("-m", "gunicorn", "-c", "python:console.gunicorn_conf", "--chdir", str(env.BASE_DIR), "console.wsgi")
+    command = python_command(
+        "-m", "gunicorn", "-c", "python:console.gunicorn_conf", "--chdir", str(env.BASE_DIR), "console.wsgi"
+    )
     return Program(
         "web",
         command,
@@ -205,7 +207,9 @@ def _only_one(data_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise CommandError(f"Another console runs on {data_dir}; choose another folder: DATA_DIR=… make up.") from error
+            raise CommandError(
+                f"Another console runs on {data_dir}; choose another folder: DATA_DIR=… make up."
+            ) from error
         yield
 
 
@@ -233,7 +237,7 @@ def _collect_static(data_dir: Path) -> None:
 
 
 def _static_digest() -> str:
-    digest = hashlib.sha256(settings.STORAGES["staticfiles"]["BACKEND"].encode())
+    digest = hashlib.sha256(str(settings.STORAGES["staticfiles"]).encode())
     for finder in get_finders():
         for path, storage in finder.list([]):
             facts = os.stat(storage.path(path))
