@@ -6,8 +6,6 @@ from integrations_app.vendors.alloy import AlloyClient
 from integrations_app.vendors.base import Region, VendorClient
 from integrations_app.vendors.celigo import CeligoClient
 from integrations_app.vendors.membrane import MembraneClient
-from integrations_app.vendors.celigo import CeligoClient
-from integrations_app.vendors.membrane import MembraneClient
 from integrations_app.vendors.torq import TorqClient
 
 VENDORS: tuple[type[VendorClient], ...] = (
