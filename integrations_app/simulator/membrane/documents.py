@@ -1,7 +1,7 @@
 """The integrations of a pretend Membrane workspace, made from its salt and their numbers alone.
 
-Id, key and uuid of an integration all carry its number: any of 100,000 is found as quickly as it is made, and nothing is
-kept in memory.
+Id, key and uuid of an integration all carry its number: any of 100,000 is found as quickly as it is made, and nothing
+is kept in memory.
 
 Field names, states and error shapes: Membrane API reference ("List all integrations", "Errors", "Connections").
 """

@@ -1,7 +1,7 @@
 """Membrane's tokens: a JWT that the caller signs with the workspace secret, or a personal access token.
 
-Source: Membrane docs, "Authentication", three generations of them: the workspace stands under `workspaceKey` or `iss`, the
-tenant under `tenantKey` or `id`, and `isAdmin` is true or "true". Asymmetric signing is not simulated: 401.
+Source: Membrane docs, "Authentication", three generations of them: the workspace stands under `workspaceKey` or `iss`,
+the tenant under `tenantKey` or `id`, and `isAdmin` is true or "true". Asymmetric signing is not simulated: 401.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ def read(token: str) -> Claims | None:
 
 
 def verify(token: str, *, secret_of: Callable[[str], str | None], now: float) -> Claims:
-    """What a good token says. `secret_of` gives a workspace's secret by its key. Raises RefusedError (401) for a bad one.
+    """What a good token says; `secret_of` gives a workspace's secret by its key.
 
-    A token without `exp` does not expire, as the vendor says of long-lived ones.
+    Raises RefusedError (401) for a bad one. A token without `exp` does not expire, as long-lived ones at the vendor.
     """
     claims = read(token)
     secret = secret_of(claims.workspace_key) if claims else None

@@ -95,6 +95,7 @@ def follow(
         answer = call(simulator, LIST, account, cursor=cursor, **params).json()
         contract.check("GET", LIST, 200, answer)
         pages.append(answer["items"])
+        assert len(pages) < 100, "the list does not end"
         cursor = answer.get("cursor", "")
     return pages
 
@@ -191,7 +192,8 @@ def test_unknown_query_keys_are_dropped(simulator: SimulatorServer) -> None:
 def test_search_finds_part_of_a_name_or_key_in_any_case(simulator: SimulatorServer) -> None:
     account = add(simulator, 60)
     found = items(simulator, account, search="TUNDRA C")
-    assert found and {item["name"].partition(" CRM")[0] for item in found} == {"Tundra"}
+    assert found
+    assert {item["name"].partition(" CRM")[0] for item in found} == {"Tundra"}
     assert items(simulator, account, search="tundra-crm") == found
     assert items(simulator, account, search="no-such-app") == []
 
@@ -212,7 +214,8 @@ def test_connector_id_and_app_uuid_pick_the_integrations_of_one_app(simulator: S
     workspace = Workspace(account.salt)
     for app in range(len(APPS)):
         same = [item for item in everything if item["connectorId"] == workspace.connector_id(app)]
-        assert same and items(simulator, account, connectorId=workspace.connector_id(app)) == same
+        assert same
+        assert items(simulator, account, connectorId=workspace.connector_id(app)) == same
         assert items(simulator, account, appUuid=workspace.app_uuid(app)) == same
     assert items(simulator, account, connectorId="none") == items(simulator, account, appUuid="none") == []
 
@@ -259,8 +262,10 @@ def test_candidates_are_generated_from_the_sources_asked_for_and_lack_id_and_key
     from_connectors = candidates(items(simulator, account, search="parcel", connectors=1, externalApps=0))
     from_apps = candidates(items(simulator, account, search="parcel", externalApps=1))
     from_web = candidates(items(simulator, account, search="parcel", websearch=1))
-    assert from_connectors and all("connectorId" in item for item in from_connectors)
-    assert from_apps and all("externalAppId" in item and "connectorId" not in item for item in from_apps)
+    assert from_connectors
+    assert all("connectorId" in item for item in from_connectors)
+    assert from_apps
+    assert all("externalAppId" in item and "connectorId" not in item for item in from_apps)
     assert [set(item) for item in from_web] == [{"name", "appUri"}]
     assert not any("key" in item or "uuid" in item for item in from_connectors + from_apps + from_web)
 
@@ -418,7 +423,8 @@ def test_a_token_without_expiry_does_not_expire(simulator: SimulatorServer) -> N
 
 def test_one_workspace_secret_opens_every_tenant_but_shows_each_its_own(simulator: SimulatorServer) -> None:
     one, other = simulator.world.account("kestrel-membrane"), simulator.world.account("nordhavn-membrane")
-    assert one is not None and other is not None
+    assert one is not None
+    assert other is not None
     assert one.credential == other.credential
     assert {item["id"] for item in items(simulator, one)}.isdisjoint(item["id"] for item in items(simulator, other))
 
@@ -429,14 +435,16 @@ def test_a_token_of_the_workspace_sees_no_connections(simulator: SimulatorServer
     personal = f"pat-simulated-{account.credential['workspace_key']}"
     for token in (signed(admin_claims(simulator, account), secret), personal):
         found = send(simulator, LIST, token).json()["items"]
-        assert found and not any("connection" in item or "isConnected" in item for item in found)
+        assert found
+        assert not any("connection" in item or "isConnected" in item for item in found)
 
 
 def test_a_tenant_never_seen_is_new_and_connected_to_nothing_or_refused(simulator: SimulatorServer) -> None:
     account = add(simulator, 5)
     token = signed(claims_of(simulator, account, tenantKey="brand-new"), account.credential["workspace_secret"])
     found = send(simulator, LIST, token).json()["items"]
-    assert found and not any("connection" in item for item in found)
+    assert found
+    assert not any("connection" in item for item in found)
     simulator.world.turn("membrane.unknown_tenant", "refused")
     assert send(simulator, LIST, token).status_code == 401
 
@@ -506,7 +514,8 @@ def filled_in(sample: Any, served: Any, where: str = "") -> None:
         for expected, item in zip(sample, served, strict=True):
             filled_in(expected, item, where)
     elif sample == "<string>":
-        assert isinstance(served, str) and not served.startswith("<"), where
+        assert isinstance(served, str), where
+        assert not served.startswith("<"), where
     elif sample != "<unknown>":
         assert served == sample, where
 
