@@ -20,9 +20,13 @@ def leaves(vendor: str, schema: str) -> list[str]:
 
 
 def hidden(vendor: str, schema: str, fields: tuple[DocumentField, ...]) -> set[str]:
-    """The leaves that no field shows: neither by itself nor as part of a whole that is shown folded or as a secret."""
+    """The leaves that no field shows: by itself, in parts, or as part of a whole that is folded or a secret."""
     shown = {field.path for field in fields}
-    return {leaf for leaf in leaves(vendor, schema) if not any(_is_within(leaf, path) for path in shown)}
+    return {
+        leaf
+        for leaf in leaves(vendor, schema)
+        if not any(_is_within(leaf, path) or _is_within(path, leaf) for path in shown)
+    }
 
 
 def _is_within(leaf: str, path: str) -> bool:

@@ -39,6 +39,7 @@ from integrations_app.vendors.errors import (
 )
 from tests.integrations_app.vendors import schema
 from tests.integrations_app.vendors.hostile import HostileServer, answer
+from tests.integrations_app.vendors.strategies import documents, unhurried
 
 US, EU = CeligoClient.regions
 ID = "66d1f0000000000000001001"
@@ -228,7 +229,9 @@ def test_a_next_page_that_is_this_page_is_refused_without_asking_again(hostile: 
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("link", ["<http://169.254.169.254/v1/integrations>", "</v2/integrations>", "<//example.com/v1>"])
+@pytest.mark.parametrize(
+    "link", ["<http://169.254.169.254/v1/integrations>", "</v2/integrations>", "<//example.com/v1>"]
+)
 def test_a_next_page_elsewhere_is_not_followed(hostile: Hostile, link: str) -> None:
     server = hostile(listed({"_id": ID, "name": "Orders"}, Link=f'{link}; rel="next"'))
     with pytest.raises(VendorAddressError):
@@ -236,7 +239,9 @@ def test_a_next_page_elsewhere_is_not_followed(hostile: Hostile, link: str) -> N
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("link", ['</v1/integrations?skip=0>; rel="prev"', "not a link", "<>; rel=next", ";;;=,<", '<x'])
+@pytest.mark.parametrize(
+    "link", ['</v1/integrations?skip=0>; rel="prev"', "not a link", "<>; rel=next", ";;;=,<", "<x"]
+)
 def test_a_link_header_without_a_next_page_ends_the_list(hostile: Hostile, link: str) -> None:
     server = hostile(listed({"_id": ID, "name": "Orders"}, Link=link))
     assert len(everything(scripted(server))) == 1
@@ -463,18 +468,11 @@ def test_capabilities_are_the_methods_it_has_and_the_rest_is_explained() -> None
     assert [field.kind for field in CeligoClient.document_fields if field.path == "_id"] == [FieldKind.CODE]
 
 
-_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=30),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
-    max_leaves=12,
+@unhurried
+@given(
+    document=documents(CeligoClient.document_fields, "install", "uninstall", "******", "2026-03-14T04:11:09Z"),
+    has_id=st.booleans(),
 )
-_TOP = sorted({field.path.split(".")[0].removesuffix("[]") for field in CeligoClient.document_fields})
-_INNER = sorted({field.path.rsplit(".", 1)[-1] for field in CeligoClient.document_fields} | {"sourceConnection"})
-_OBJECT = st.dictionaries(st.sampled_from(_INNER), _JSON, max_size=6)
-_VALUE = _JSON | st.lists(_OBJECT | _JSON, max_size=4) | _OBJECT
-
-
-@given(document=st.dictionaries(st.sampled_from(_TOP), _VALUE, max_size=12), has_id=st.booleans())
 def test_any_document_is_read_or_refused(document: dict[str, Any], has_id: bool) -> None:
     if has_id:
         document |= {"_id": ID, "name": "Orders"}
