@@ -106,7 +106,7 @@ def test_a_wrong_key_is_an_auth_error_that_does_not_show_it(connect: Connect) ->
 def test_an_item_without_an_id_is_set_aside(connect: Connect, simulator: SimulatorServer) -> None:
     account = simulator.world.account(CURRENT)
     assert account is not None
-    simulator.world.change_item(account, 3, {}, unset=["integrationId"])
+    simulator.world.break_item(account, 3, "no_id")
     pages = list(AlloyClient(connect(CURRENT)).list_integrations())
 
     assert sum(len(page.items) for page in pages) == 17
@@ -115,7 +115,8 @@ def test_an_item_without_an_id_is_set_aside(connect: Connect, simulator: Simulat
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"), [("truncate", VendorUnavailableError), ("reset", VendorUnavailableError), ("content", VendorResponseError)]
+    ("kind", "error"),
+    [("truncate", VendorUnavailableError), ("reset", VendorUnavailableError), ("content", VendorResponseError)],
 )
 def test_half_a_list_is_an_error(
     connect: Connect, simulator: SimulatorServer, kind: str, error: type[Exception]

@@ -221,10 +221,14 @@ def test_an_unreadable_answer_says_so_and_is_not_asked_for_again(hostile: Hostil
 
 
 BROKEN: Mapping[str, Script] = {
-    "a longer length than body": lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"),
+    "a longer length than body": lambda connection: connection.sendall(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"
+    ),
     "chunks that stop": lambda connection: connection.sendall(CHUNKED + b"5\r\n{"),
     "a chunk size that is none": lambda connection: connection.sendall(CHUNKED + b"zz\r\n{}"),
-    "a cut gzip body": lambda connection: connection.sendall(answer(gzip.compress(b"{}")[:-6], Content_Encoding="gzip")),
+    "a cut gzip body": lambda connection: connection.sendall(
+        answer(gzip.compress(b"{}")[:-6], Content_Encoding="gzip")
+    ),
     "a reset before the answer": reset(),
     "a reset within the answer": reset(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"),
     "nothing": lambda connection: None,
@@ -431,7 +435,9 @@ def test_a_long_wait_is_handed_on_with_a_cap(hostile: Hostile, value: str, low: 
 
 def test_budget_and_breaker_are_asked_before_every_attempt(hostile: Hostile) -> None:
     gate = Gate()
-    http = client_of(hostile(answer(b"{}", "500 No"), answer()), Limits(backoff_seconds=0.01), budget=gate, breaker=gate)
+    http = client_of(
+        hostile(answer(b"{}", "500 No"), answer()), Limits(backoff_seconds=0.01), budget=gate, breaker=gate
+    )
     http.get("read", ("a",))
 
     assert gate.told == ["check", "take", "failed", "check", "take", "succeeded"]
@@ -482,7 +488,8 @@ def test_a_private_address_is_refused_unless_allowed(hostile: Hostile, networks:
 
 
 @pytest.mark.parametrize(
-    "base", ["http://127.0.0.1.nip.invalid:1", "http://2130706433:{port}", "http://0x7f.1:{port}", "http://localhost:{port}"]
+    "base",
+    ["http://127.0.0.1.nip.invalid:1", "http://2130706433:{port}", "http://0x7f.1:{port}", "http://localhost:{port}"],
 )
 def test_no_other_spelling_of_loopback_gets_through(hostile: Hostile, base: str) -> None:
     server = hostile(answer())
@@ -505,7 +512,8 @@ def test_a_host_must_be_a_web_address(base: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["{base}/v1/things?after=2", "/v1/things?after=2", "things?after=2", "?after=2", "{base}/v1/things?after=2#x"]
+    "url",
+    ["{base}/v1/things?after=2", "/v1/things?after=2", "things?after=2", "?after=2", "{base}/v1/things?after=2#x"],
 )
 def test_a_next_page_below_the_base_is_followed(hostile: Hostile, url: str) -> None:
     server = hostile(answer())

@@ -14,8 +14,12 @@ from hypothesis import strategies as st
 from integrations_app.vendors import parsing
 from integrations_app.vendors.parsing import JSONError, JSONItems, JSONLimits, Unzipper, parse_json
 
-LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(alphabet=st.characters(exclude_characters="\0"))
-DOCUMENTS = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text("ab\"\\é{}[]", max_size=3), inner))
+LEAVES = (
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(alphabet=st.characters(exclude_characters="\0"))
+)
+DOCUMENTS = st.recursive(
+    LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text('ab"\\é{}[]', max_size=3), inner)
+)
 
 
 # --- whole texts -----------------------------------------------------------------------------------------------------
@@ -34,7 +38,9 @@ def test_any_bytes_are_read_or_refused_in_one_way(body: bytes) -> None:
         assert str(error).startswith("The answer")
 
 
-@pytest.mark.parametrize("body", [b"", b" ", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"{", b"[1,]", b"<html>", b"[1]2"])
+@pytest.mark.parametrize(
+    "body", [b"", b" ", b"NaN", b"[Infinity]", b"-Infinity", b"1e999", b"{", b"[1,]", b"<html>", b"[1]2"]
+)
 def test_what_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(JSONError, match="not JSON"):
         parse_json(body)
@@ -48,7 +54,7 @@ def test_deep_nesting_is_refused_before_parsing(body: bytes) -> None:
 
 def test_nesting_up_to_the_limit_is_read() -> None:
     assert parse_json(b"[" * 64 + b"]" * 64)
-    assert parse_json(json.dumps(["[" * 500, {"}": "\\\"[["}] * 100).encode())
+    assert parse_json(json.dumps(["[" * 500, {"}": '\\"[['}] * 100).encode())
 
 
 def test_brackets_within_an_endless_string_are_looked_at_once() -> None:
@@ -84,7 +90,12 @@ def test_what_no_database_takes_is_replaced(body: bytes, value: Any) -> None:
 
 
 @settings(max_examples=50)
-@given(st.lists(DOCUMENTS, max_size=8), st.dictionaries(st.sampled_from("abc"), DOCUMENTS), st.integers(1, 40), st.booleans())
+@given(
+    st.lists(DOCUMENTS, max_size=8),
+    st.dictionaries(st.sampled_from("abc"), DOCUMENTS),
+    st.integers(1, 40),
+    st.booleans(),
+)
 def test_a_list_comes_out_the_same_however_it_is_cut(
     items: list[Any], rest: dict[str, Any], size: int, is_first: bool
 ) -> None:
@@ -177,7 +188,14 @@ def test_times_are_read_to_the_microsecond_in_utc(value: Any, moment: datetime |
 
 
 def test_a_missing_truth_is_unknown_and_never_true() -> None:
-    assert [parsing.truth(value) for value in (True, False, None, 1, "true", [])] == [True, False, None, None, None, None]
+    assert [parsing.truth(value) for value in (True, False, None, 1, "true", [])] == [
+        True,
+        False,
+        None,
+        None,
+        None,
+        None,
+    ]
 
 
 def test_numbers_may_be_texts() -> None:

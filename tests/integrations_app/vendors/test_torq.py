@@ -135,9 +135,7 @@ def test_a_wrong_secret_is_an_auth_error_that_does_not_show_it(connect: Connect)
 
 @pytest.mark.parametrize("body", ["{}", '{"access_token": ""}', '{"access_token": "a b"}', '{"access_token": 5}', "[]"])
 def test_an_answer_without_a_token_is_not_one(connect: Connect, simulator: SimulatorServer, body: str) -> None:
-    simulator.world.add_fault(
-        Fault("odd", "content", path="/auth/token", body=body, content_type="application/json")
-    )
+    simulator.world.add_fault(Fault("odd", "content", path="/auth/token", body=body, content_type="application/json"))
     with pytest.raises(VendorResponseError):
         listed(TorqClient(connect(ACCOUNT)))
 
