@@ -1,0 +1,94 @@
+"""Rows that tests of pages start from, made directly: the pages only read them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from integrations_app.models import (
+    Credential,
+    CredentialSecret,
+    Integration,
+    IntegrationDocument,
+    Job,
+    JobState,
+    Snapshot,
+    VendorAccount,
+)
+from integrations_app.models.fields import sort_key
+
+if TYPE_CHECKING:
+    from console.access.models import Tenant, User
+
+LONG_AGO = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Things:
+    """One of each at one tenant."""
+
+    credential: Credential
+    account: VendorAccount
+    integration: Integration
+    snapshot: Snapshot
+    job: Job
+
+
+def make_account(tenant: Tenant, *, vendor: str = "celigo", name: str = "Production") -> VendorAccount:
+    from console.access import vault
+
+    credential = Credential.objects.create(tenant=tenant, vendor=vendor, name=name)
+    secret = CredentialSecret(credential=credential, field="api_token", fingerprint="7f3a0c21")
+    secret.sealed = vault.seal(tenant.id, secret.context, b"fake-token-for-tests")
+    secret.save()
+    return VendorAccount.objects.create(
+        tenant=tenant, credential=credential, vendor=vendor, name=name, region="us", listed_at=LONG_AGO, listed_count=1
+    )
+
+
+def make_integration(account: VendorAccount, name: str = "Orders", **columns: Any) -> Integration:
+    remote_id = columns.pop("remote_id", hashlib.sha256(name.encode()).hexdigest()[:24])
+    defaults = {"state": Integration.State.ACTIVE, "digest": b"\0" * 32, "changed_at": LONG_AGO}
+    integration = Integration.objects.create(
+        tenant=account.tenant,
+        vendor_account=account,
+        vendor=account.vendor,
+        remote_id=remote_id,
+        name=name,
+        name_sort=sort_key(name),
+        **{**defaults, **columns},
+    )
+    redacted = b'{"_id": "%s", "name": "Orders", "settings": {"$secret": "7f3a0c21"}}' % remote_id.encode()
+    IntegrationDocument.objects.create(
+        integration=integration, tenant=account.tenant, sealed=b"sealed", redacted=redacted, digest=b"\0" * 32
+    )
+    return integration
+
+
+def make_job(account: VendorAccount, *, by: User | None = None, **columns: Any) -> Job:
+    defaults = {"type": "sync_account", "title": f"Sync {account.name}", "queue": Job.Queue.BULK}
+    return Job.objects.create(
+        tenant=account.tenant,
+        vendor_account=account,
+        requested_by=by,
+        requested_by_label=str(by or ""),
+        **{**defaults, "state": JobState.FAILED, **columns},
+    )
+
+
+def make_things(tenant: Tenant, *, by: User | None = None) -> Things:
+    account = make_account(tenant)
+    integration = make_integration(account)
+    snapshot = Snapshot.objects.create(
+        tenant=tenant,
+        integration=integration,
+        cause=Snapshot.Cause.MANUAL,
+        as_of=LONG_AGO,
+        sealed=b"sealed",
+        redacted=b'{"name": "Orders, before"}',
+        digest=b"\1" * 32,
+    )
+    assert account.credential is not None
+    return Things(account.credential, account, integration, snapshot, make_job(account, by=by))
