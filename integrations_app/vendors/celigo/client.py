@@ -59,19 +59,13 @@ class CeligoClient:
         Region(
             "us",
             "United States (integrator.io)",
-            {
-                "api": "https://api.integrator.io/v1",
-                "files": "https://integrator-templates.s3.amazonaws.com",
-            },
+            {"api": "https://api.integrator.io/v1", "files": "https://integrator-templates.s3.amazonaws.com"},
             app_url="https://integrator.io",
         ),
         Region(
             "eu",
             "Europe (eu.integrator.io)",
-            {
-                "api": "https://api.eu.integrator.io/v1",
-                "files": "https://integrator-templates.s3.amazonaws.com",
-            },
+            {"api": "https://api.eu.integrator.io/v1", "files": "https://integrator-templates.s3.amazonaws.com"},
             app_url="https://eu.integrator.io",
         ),
     )
@@ -92,11 +86,7 @@ class CeligoClient:
         files = f"{base}/files"
         return (
             Region("simulator", "Simulator", {"api": f"{base}/v1", "files": files}),
-            Region(
-                "simulator-eu",
-                "Simulator (Europe)",
-                {"api": f"{base}/eu/v1", "files": files},
-            ),
+            Region("simulator-eu", "Simulator (Europe)", {"api": f"{base}/eu/v1", "files": files}),
         )
 
     @classmethod
@@ -146,18 +136,14 @@ class CeligoClient:
         return self._http.get(operation, ("integrations",), params={"limit": str(size)}, expect=(200, 204))
 
     def _items(self, operation: str, answer: Answer) -> list[Any]:
-        if answer.status == 204 or answer.document is None:
+        if answer.status == 204:
             return []
         if not isinstance(answer.document, list):
             raise self._http.bad_answer(operation, "The answer is not a list.", answer)
         return answer.document
 
     def _page(self, items: list[Any]) -> RemotePage:
-        return read_page(
-            items,
-            lambda item: self.read_integration(item, self._region),
-            id_field="_id",
-        )
+        return read_page(items, lambda item: self.read_integration(item, self._region), id_field="_id")
 
     # --- the account ---------------------------------------------------------------------------------------------
 
@@ -175,15 +161,12 @@ class CeligoClient:
                 lambda: self._ask_identity(identity),
                 works="the token is good",
                 fails="whose token it is stays unknown; the rest may still work",
-            ),
+            )
         ]
         if not _is_refused(asked[0]):
             asked.append(
                 probes.ask(
-                    "list integrations",
-                    lambda: self._ask_list(first),
-                    works="sync works",
-                    fails="sync cannot work",
+                    "list integrations", lambda: self._ask_list(first), works="sync works", fails="sync cannot work"
                 )
             )
         if first:
@@ -224,11 +207,7 @@ class CeligoClient:
                 operation="sign in",
             )
         if not self._token or not self._token.isascii() or not self._token.isprintable():
-            raise VendorAuthError(
-                "The API token is empty or no token.",
-                vendor=self.slug,
-                operation="sign in",
-            )
+            raise VendorAuthError("The API token is empty or no token.", vendor=self.slug, operation="sign in")
         return f"Bearer {self._token}"
 
 
@@ -244,11 +223,7 @@ def read_reasons(status: int, body: Any) -> Iterable[tuple[str, str, str]]:
     answer = object_of(body)
     errors = documents(answer.get("errors"))
     for error in errors:
-        yield (
-            text(error.get("code"), 80),
-            text(error.get("field"), 200),
-            text(error.get("message")),
-        )
+        yield (text(error.get("code"), 80), text(error.get("field"), 200), text(error.get("message")))
     message = text(answer.get("message"))
     if message and not errors:
         yield "", "", message
@@ -258,8 +233,15 @@ def _next_url(answer: Answer) -> str:
     """The address of the next page, absolute; "" on the last page, with or without other links."""
     for link in parse_header_links(answer.headers.get("link", "")):
         if "next" in link.get("rel", "").lower().split() and link.get("url"):
-            return urljoin(answer.url, link["url"])
+            return _absolute(answer.url, link["url"])
     return ""
+
+
+def _absolute(base: str, url: str) -> str:
+    try:
+        return urljoin(base, url)
+    except ValueError:
+        return url  # no address at all: following it is refused
 
 
 def _is_refused(probe: Probe) -> bool:

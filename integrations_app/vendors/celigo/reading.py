@@ -21,14 +21,7 @@ from integrations_app.vendors.base import (
 )
 from integrations_app.vendors.errors import VendorResponseError
 from integrations_app.vendors.parsing import document as object_of
-from integrations_app.vendors.parsing import (
-    documents,
-    identifier,
-    moment,
-    number,
-    text,
-    truth,
-)
+from integrations_app.vendors.parsing import documents, identifier, moment, number, text, truth
 
 SLUG = "celigo"
 ID_LENGTH = 200
@@ -185,12 +178,7 @@ def _connections(document: Mapping[str, Any], steps: list[Mapping[str, Any]]) ->
         shown = text(object_of(step.get("sourceConnection")).get("name"), 200)
         names[identifier(step.get("_connectionId"), ID_LENGTH)] = shown or text(step.get("name"), 200)
     return tuple(
-        RemotePart(
-            PartKind.CONNECTION,
-            connection_id,
-            names.get(connection_id) or connection_id,
-            words="registered",
-        )
+        RemotePart(PartKind.CONNECTION, connection_id, names.get(connection_id) or connection_id, words="registered")
         for connection_id in _ids(document, "_registeredConnectionIds")
     )
 

@@ -48,10 +48,7 @@ class MembraneClient:
     mark: ClassVar[str] = "Me"
     credential_fields: ClassVar[tuple[CredentialField, ...]] = (
         CredentialField(
-            "workspace_key",
-            "Workspace key",
-            help="In Membrane: Settings, Workspace key.",
-            is_secret=False,
+            "workspace_key", "Workspace key", help="In Membrane: Settings, Workspace key.", is_secret=False
         ),
         CredentialField(
             "workspace_secret",
@@ -60,11 +57,7 @@ class MembraneClient:
         ),
     )
     binding_fields: ClassVar[tuple[BindingField, ...]] = (
-        BindingField(
-            "tenant_key",
-            "Tenant key",
-            help="Your own key of this customer, as your product sends it.",
-        ),
+        BindingField("tenant_key", "Tenant key", help="Your own key of this customer, as your product sends it."),
     )
     document_fields: ClassVar[tuple[DocumentField, ...]] = DOCUMENT_FIELDS
     search_fields: ClassVar[tuple[SearchField, ...]] = search.SEARCH_FIELDS
@@ -95,13 +88,7 @@ class MembraneClient:
     @classmethod
     def simulator_region(cls, simulator_url: str) -> tuple[Region, ...]:
         """The one region of a simulator."""
-        return (
-            Region(
-                "simulator",
-                "Simulator",
-                {"api": f"{simulator_url.rstrip('/')}/membrane"},
-            ),
-        )
+        return (Region("simulator", "Simulator", {"api": f"{simulator_url.rstrip('/')}/membrane"}),)
 
     @classmethod
     def read_integration(cls, document: Mapping[str, Any], region: Region) -> RemoteIntegration:
@@ -148,11 +135,7 @@ class MembraneClient:
         Source: API reference, GET /integrations/{selector}. A key with a slash in it is sent as one segment.
         """
         integration = self._get("find an integration", reference)
-        if reference not in (
-            integration.remote_id,
-            integration.raw.get("key"),
-            integration.raw.get("uuid"),
-        ):
+        if reference not in (integration.remote_id, integration.raw.get("key"), integration.raw.get("uuid")):
             raise self._http.bad_answer("find an integration", "The answer is another integration.")
         return integration
 
@@ -173,11 +156,7 @@ class MembraneClient:
             except VendorResponseError as error:
                 bad.append(BadItem("", error.message, item))
         # A cursor that leads back to this page would make "more" go round in circles.
-        return SearchAnswer(
-            tuple(hits),
-            next_cursor="" if following == cursor else following,
-            bad=tuple(bad),
-        )
+        return SearchAnswer(tuple(hits), next_cursor="" if following == cursor else following, bad=tuple(bad))
 
     def _hit(self, item: Any) -> SearchHit:
         if reading.is_candidate(item):
@@ -189,11 +168,7 @@ class MembraneClient:
         return SearchHit(found.remote_id, found.name, summary=reading.summary(item))
 
     def _list(self, operation: str, params: Mapping[str, str], cursor: str) -> Answer:
-        return self._http.get(
-            operation,
-            ("integrations",),
-            params={**params, **({"cursor": cursor} if cursor else {})},
-        )
+        return self._http.get(operation, ("integrations",), params={**params, **({"cursor": cursor} if cursor else {})})
 
     def _items(self, operation: str, answer: Answer) -> tuple[list[Any], str]:
         """The items of a list's answer and the cursor of its next page, "" on the last."""
@@ -210,11 +185,7 @@ class MembraneClient:
 
     def _page(self, items: list[Any]) -> RemotePage:
         stored = [item for item in items if not reading.is_candidate(item)]
-        return read_page(
-            stored,
-            lambda item: self.read_integration(item, self._region),
-            id_field="id",
-        )
+        return read_page(stored, lambda item: self.read_integration(item, self._region), id_field="id")
 
     def _get(self, operation: str, selector: str) -> RemoteIntegration:
         # One description of the API calls includeSecrets required, another never sends it; false is right for both.
@@ -232,12 +203,7 @@ class MembraneClient:
         """
         first: list[str] = []
         asked = [
-            probes.ask(
-                "list integrations",
-                lambda: self._ask_list(first),
-                works="sync works",
-                fails="sync cannot work",
-            )
+            probes.ask("list integrations", lambda: self._ask_list(first), works="sync works", fails="sync cannot work")
         ]
         if first:
             asked.append(
@@ -263,9 +229,7 @@ class MembraneClient:
         if not (self._workspace_key and self._workspace_secret and self._tenant_key):
             # Without a tenant the token would be the whole workspace's.
             raise VendorAuthError(
-                "Workspace key, workspace secret and tenant key are all needed.",
-                vendor=self.slug,
-                operation="sign in",
+                "Workspace key, workspace secret and tenant key are all needed.", vendor=self.slug, operation="sign in"
             )
         token = tokens.sign_tenant_token(
             workspace_key=self._workspace_key,
@@ -292,9 +256,5 @@ def read_reasons(status: int, body: Any) -> Iterable[tuple[str, str, str]]:
             return
         data = object_of(known.get("data"))
         code = text(known.get("key"), 80) or text(known.get("type"), 80)
-        yield (
-            code,
-            text(data.get("missingField") or data.get("parameter"), 200),
-            text(known.get("message")),
-        )
+        yield (code, text(data.get("missingField") or data.get("parameter"), 200), text(known.get("message")))
         error = known.get("causedByError")

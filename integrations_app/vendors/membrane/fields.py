@@ -36,57 +36,22 @@ _CONNECTOR = (
     DocumentField("appUri", "Address of the app", FieldKind.ADDRESS, "App and connector"),
     DocumentField("authType", "Kind of sign-in", FieldKind.CODE, "App and connector"),
     DocumentField("authOptions", "Sign-in options", FieldKind.SECRET, "App and connector"),
-    DocumentField(
-        "oAuthCallbackUri",
-        "OAuth callback address",
-        FieldKind.ADDRESS,
-        "App and connector",
-    ),
+    DocumentField("oAuthCallbackUri", "OAuth callback address", FieldKind.ADDRESS, "App and connector"),
     DocumentField("parameters", "Parameters", FieldKind.SECRET, "App and connector"),
-    DocumentField(
-        "hasMissingParameters",
-        "Parameters are missing",
-        FieldKind.TRUTH,
-        "App and connector",
-    ),
-    DocumentField(
-        "optionsConfig",
-        "Settings of the sign-in options",
-        FieldKind.SECRET,
-        "App and connector",
-    ),
+    DocumentField("hasMissingParameters", "Parameters are missing", FieldKind.TRUTH, "App and connector"),
+    DocumentField("optionsConfig", "Settings of the sign-in options", FieldKind.SECRET, "App and connector"),
     DocumentField("spec", "Connector specification", FieldKind.SECRET, "App and connector"),
 )
 
 _CAPABILITIES = (
-    DocumentField(
-        "hasDocumentation",
-        "Documentation",
-        FieldKind.TRUTH,
-        "What the connector offers",
-    ),
+    DocumentField("hasDocumentation", "Documentation", FieldKind.TRUTH, "What the connector offers"),
     DocumentField("hasOperations", "Operations", FieldKind.TRUTH, "What the connector offers"),
-    DocumentField(
-        "operationsCount",
-        "Number of operations",
-        FieldKind.NUMBER,
-        "What the connector offers",
-    ),
+    DocumentField("operationsCount", "Number of operations", FieldKind.NUMBER, "What the connector offers"),
     DocumentField("hasData", "Data collections", FieldKind.TRUTH, "What the connector offers"),
-    DocumentField(
-        "dataCollectionsCount",
-        "Number of data collections",
-        FieldKind.NUMBER,
-        "What the connector offers",
-    ),
+    DocumentField("dataCollectionsCount", "Number of data collections", FieldKind.NUMBER, "What the connector offers"),
     DocumentField("hasEvents", "Events", FieldKind.TRUTH, "What the connector offers"),
     DocumentField("eventsCount", "Number of events", FieldKind.NUMBER, "What the connector offers"),
-    DocumentField(
-        "hasGlobalWebhooks",
-        "Global webhooks",
-        FieldKind.TRUTH,
-        "What the connector offers",
-    ),
+    DocumentField("hasGlobalWebhooks", "Global webhooks", FieldKind.TRUTH, "What the connector offers"),
     DocumentField("hasUdm", "Unified data model", FieldKind.TRUTH, "What the connector offers"),
 )
 
@@ -97,12 +62,7 @@ _CONNECTION = (
     DocumentField("connection.type", "Type", FieldKind.CODE, "Connection"),
     DocumentField("connection.state", "State", FieldKind.CODE, "Connection"),
     DocumentField("connection.connected", "Connected", FieldKind.TRUTH, "Connection"),
-    DocumentField(
-        "connection.disconnected",
-        "Disconnected (older flag)",
-        FieldKind.TRUTH,
-        "Connection",
-    ),
+    DocumentField("connection.disconnected", "Disconnected (older flag)", FieldKind.TRUTH, "Connection"),
     DocumentField("connection.isDefunct", "Access lost for good", FieldKind.TRUTH, "Connection"),
     DocumentField("connection.isDeactivated", "Deactivated", FieldKind.TRUTH, "Connection"),
     DocumentField("connection.isTest", "Test connection", FieldKind.TRUTH, "Connection"),
@@ -117,35 +77,15 @@ _CONNECTION = (
     DocumentField("connection.updatedAt", "Last changed", FieldKind.TIME, "Connection"),
     DocumentField("connection.archivedAt", "Archived", FieldKind.TIME, "Connection"),
     DocumentField("connection.lastActiveAt", "Last active", FieldKind.TIME, "Connection"),
-    DocumentField(
-        "connection.nextCredentialsRefreshAt",
-        "Next refresh of access",
-        FieldKind.TIME,
-        "Connection",
-    ),
+    DocumentField("connection.nextCredentialsRefreshAt", "Next refresh of access", FieldKind.TIME, "Connection"),
     DocumentField("connection.nextRetryTimestamp", "Next try", FieldKind.TIME, "Connection"),
     DocumentField("connection.retryAttempts", "Tries so far", FieldKind.NUMBER, "Connection"),
     DocumentField("connection.canTest", "Can be tested", FieldKind.TRUTH, "Connection"),
-    DocumentField(
-        "connection.canRefreshCredentials",
-        "Access can be refreshed",
-        FieldKind.TRUTH,
-        "Connection",
-    ),
-    DocumentField(
-        "connection.buildingAgentSessionId",
-        "Building agent's session",
-        FieldKind.CODE,
-        "Connection",
-    ),
+    DocumentField("connection.canRefreshCredentials", "Access can be refreshed", FieldKind.TRUTH, "Connection"),
+    DocumentField("connection.buildingAgentSessionId", "Building agent's session", FieldKind.CODE, "Connection"),
     DocumentField("connection.meta", "Metadata", FieldKind.SECRET, "Connection"),
     # Only the full form of a connection has these; a list does not promise to leave them out.
-    DocumentField(
-        "connection.connectorParameters",
-        "Connector parameters",
-        FieldKind.SECRET,
-        "Connection",
-    ),
+    DocumentField("connection.connectorParameters", "Connector parameters", FieldKind.SECRET, "Connection"),
     DocumentField("connection.input", "What was typed in", FieldKind.SECRET, "Connection"),
     DocumentField("connection.credentials", "Credentials", FieldKind.SECRET, "Connection"),
     DocumentField("connection.user", "Tenant", FieldKind.SECRET, "Connection"),
@@ -158,17 +98,9 @@ _CLIENT_ACTION = (
     DocumentField("connection.clientAction.description", "What to do", FieldKind.TEXT, _ACTION),
     # The link lets whoever holds it finish the sign-in.
     DocumentField("connection.clientAction.uiUrl", "Link", FieldKind.SECRET, _ACTION),
+    DocumentField("connection.clientAction.agentInstructions", "Instructions for agents", FieldKind.TEXT, _ACTION),
     DocumentField(
-        "connection.clientAction.agentInstructions",
-        "Instructions for agents",
-        FieldKind.TEXT,
-        _ACTION,
-    ),
-    DocumentField(
-        "connection.clientAction.handoffAgentInstructions",
-        "Instructions for handing over",
-        FieldKind.TEXT,
-        _ACTION,
+        "connection.clientAction.handoffAgentInstructions", "Instructions for handing over", FieldKind.TEXT, _ACTION
     ),
 )
 

@@ -21,15 +21,7 @@ from integrations_app.vendors.base import (
 )
 from integrations_app.vendors.errors import VendorResponseError
 from integrations_app.vendors.parsing import document as object_of
-from integrations_app.vendors.parsing import (
-    documents,
-    identifier,
-    moment,
-    number,
-    redacted,
-    text,
-    truth,
-)
+from integrations_app.vendors.parsing import documents, identifier, moment, number, redacted, text, truth
 
 SLUG = "membrane"
 ID_LENGTH = 200
@@ -223,18 +215,12 @@ def _connection_findings(connection: Mapping[str, Any], document: Mapping[str, A
         yield Finding(code, subject=subject, count=count, detail=detail)
 
 
-def _connection_trouble(
-    connection: Mapping[str, Any],
-) -> tuple[FindingCode | None, int, str]:
+def _connection_trouble(connection: Mapping[str, Any]) -> tuple[FindingCode | None, int, str]:
     refused = connection.get("requestError") or connection.get("error")
     detail = _explained([refused] if refused else documents(connection.get("errors")))
     state, attempts = _state(connection), _count(connection, "retryAttempts")
     if _is_archived(connection) or truth(connection.get("isDeactivated")):
-        return (
-            FindingCode.CONNECTION_MISSING,
-            0,
-            "the connection was archived or switched off",
-        )
+        return (FindingCode.CONNECTION_MISSING, 0, "the connection was archived or switched off")
     # A defunct connection may still have a retry planned; only a new sign-in helps it for sure.
     if truth(connection.get("isDefunct")):
         return FindingCode.CONNECTION_DEFUNCT, 0, detail
@@ -246,20 +232,13 @@ def _connection_trouble(
     if attempts or moment(connection.get("nextRetryTimestamp")) is not None:
         return FindingCode.CONNECTION_RETRYING, attempts, detail
     if _is_connected(connection) is False:
-        return (
-            FindingCode.CONNECTION_MISSING,
-            0,
-            detail or "it is not connected any more",
-        )
+        return (FindingCode.CONNECTION_MISSING, 0, detail or "it is not connected any more")
     return (FindingCode.ERRORS, 1, detail) if refused or detail else (None, 0, "")
 
 
 def _explained(errors: list[Any] | list[Mapping[str, Any]]) -> str:
     """The vendor's messages of a few errors with their causes, plain text without secrets, cut to length."""
-    return text(
-        redacted("; ".join(filter(None, map(_with_causes, errors[:ERRORS])))),
-        DETAIL_LENGTH,
-    )
+    return text(redacted("; ".join(filter(None, map(_with_causes, errors[:ERRORS])))), DETAIL_LENGTH)
 
 
 def _with_causes(error: Any) -> str:

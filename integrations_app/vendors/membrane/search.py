@@ -14,22 +14,13 @@ LARGEST_PAGE = 1000
 DEFAULT_PAGE = 50
 
 # What a mirror asks for: all that is stored, nothing that is generated.
-MIRROR_PARAMS: Mapping[str, str] = {
-    "includeArchived": "true",
-    "connectors": "0",
-    "externalApps": "0",
-    "websearch": "0",
-}
+MIRROR_PARAMS: Mapping[str, str] = {"includeArchived": "true", "connectors": "0", "externalApps": "0", "websearch": "0"}
 
 # Left alone, a source of candidates does what the vendor does by default, which is not published.
 _SOURCE_CHOICES = (("", "As Membrane decides"), ("1", "Yes"), ("0", "No"))
 
 SEARCH_FIELDS: tuple[SearchField, ...] = (
-    SearchField(
-        "search",
-        "Search",
-        help="Free text; Membrane does not say which fields it looks at.",
-    ),
+    SearchField("search", "Search", help="Free text; Membrane does not say which fields it looks at."),
     SearchField("connectorId", "Connector id", help="Only integrations on this connector."),
     SearchField("appUuid", "External app UUID", help="Only integrations about this app."),
     SearchField("includeArchived", "Archived ones too", kind="truth"),
@@ -54,12 +45,7 @@ SEARCH_FIELDS: tuple[SearchField, ...] = (
         kind="choice",
         choices=_SOURCE_CHOICES,
     ),
-    SearchField(
-        "limit",
-        "Answers per page",
-        help=f"1 to {LARGEST_PAGE}; {DEFAULT_PAGE} when empty.",
-        kind="number",
-    ),
+    SearchField("limit", "Answers per page", help=f"1 to {LARGEST_PAGE}; {DEFAULT_PAGE} when empty.", kind="number"),
 )
 
 _NAMES = frozenset(field.name for field in SEARCH_FIELDS)
@@ -103,8 +89,5 @@ def _truth(name: str, value: str) -> bool:
 
 def _refused(name: str, reason: str) -> VendorRejectedError:
     return VendorRejectedError(
-        reason,
-        reasons=(("", name, reason),),
-        vendor="membrane",
-        operation="search integrations",
+        reason, reasons=(("", name, reason),), vendor="membrane", operation="search integrations"
     )

@@ -21,11 +21,7 @@ def sign_tenant_token(*, workspace_key: str, workspace_secret: str, tenant_key: 
     Source: Membrane docs, "Authentication": claims workspaceKey, tenantKey and exp, signed with the workspace secret.
     Its own SDK signs with HS256 and sends no `iat`; so does this.
     """
-    claims = {
-        "workspaceKey": workspace_key,
-        "tenantKey": tenant_key,
-        "exp": int(now) + LIFETIME_SECONDS,
-    }
+    claims = {"workspaceKey": workspace_key, "tenantKey": tenant_key, "exp": int(now) + LIFETIME_SECONDS}
     signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
     signature = hmac.new(workspace_secret.encode(), signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{_base64(signature)}"

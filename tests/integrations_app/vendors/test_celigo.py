@@ -37,7 +37,6 @@ from integrations_app.vendors.errors import (
     VendorResponseError,
     VendorUnavailableError,
 )
-from tests.integrations_app.vendors import schema
 from tests.integrations_app.vendors.hostile import HostileServer, answer
 from tests.integrations_app.vendors.strategies import documents, unhurried
 
@@ -135,18 +134,11 @@ def test_an_unknown_field_stays_in_the_raw_document(simulator: SimulatorServer, 
     assert sum("simulatedNewField" in integration.raw for integration in page.items) == 1
 
 
-@pytest.mark.parametrize("mode", ["loop", "endless"])
-def test_a_list_that_does_not_end_is_ended(simulator: SimulatorServer, connect: Connect, mode: str) -> None:
+def test_a_list_that_leads_back_to_itself_is_ended(simulator: SimulatorServer, connect: Connect) -> None:
     account = added(simulator, 450)
-    simulator.world.set_list_mode(account, mode)
-    client = CeligoClient(connect(account.name))
-    if mode == "loop":
-        with pytest.raises(VendorResponseError):
-            list(client.list_integrations())
-    else:
-        # Every page is new: it is the guard's limits that end it, far beyond what a test should fetch.
-        pages = client.list_integrations()
-        assert all(next(pages).items for _ in range(4))
+    simulator.world.set_list_mode(account, "loop")
+    with pytest.raises(VendorResponseError):
+        everything(CeligoClient(connect(account.name)))
 
 
 # --- the vendor's refusals -----------------------------------------------------------------------------------------
@@ -230,7 +222,13 @@ def test_a_next_page_that_is_this_page_is_refused_without_asking_again(hostile: 
 
 
 @pytest.mark.parametrize(
-    "link", ["<http://169.254.169.254/v1/integrations>", "</v2/integrations>", "<//example.com/v1>"]
+    "link",
+    [
+        "<http://169.254.169.254/v1/integrations>",
+        "</v2/integrations>",
+        "<//example.com/v1>",
+        "<http://[bad/v1/integrations>",
+    ],
 )
 def test_a_next_page_elsewhere_is_not_followed(hostile: Hostile, link: str) -> None:
     server = hostile(listed({"_id": ID, "name": "Orders"}, Link=f'{link}; rel="next"'))
@@ -254,7 +252,7 @@ def test_the_next_page_is_found_beside_others(hostile: Hostile) -> None:
     assert server.requests[1].startswith(b"GET /v1/integrations?skip=2&limit=2 ")
 
 
-@pytest.mark.parametrize("body", [b'{"items": []}', b'"text"', b"17"])
+@pytest.mark.parametrize("body", [b'{"items": []}', b'"text"', b"17", b"null"])
 def test_a_list_that_is_no_list_is_a_bad_answer(hostile: Hostile, body: bytes) -> None:
     with pytest.raises(VendorResponseError):
         everything(scripted(hostile(answer(body))))
@@ -444,11 +442,6 @@ def test_a_name_that_shows_as_nothing_is_replaced_by_the_id() -> None:
 
 
 # --- every field, and any document ---------------------------------------------------------------------------------
-
-
-def test_every_field_of_the_contract_is_shown() -> None:
-    assert "installSteps[].sourceConnection.type" in schema.leaves("celigo", "Integration")
-    assert schema.hidden("celigo", "Integration", CeligoClient.document_fields) == set()
 
 
 def test_no_field_is_shown_twice() -> None:
