@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import json
 import os
-import random
 import re
 import secrets
 import socket
@@ -40,6 +39,7 @@ from integrations_app.jobs.progress import (
 )
 from integrations_app.models import Job, JobState
 from integrations_app.services import jobs
+from integrations_app.services.errors import InvalidError
 from integrations_app.services.job_admission import LIMIT_GRACE_SECONDS
 from integrations_app.services.job_types import JOB_TYPES, JobType
 from integrations_app.vendors.errors import (
@@ -57,6 +57,7 @@ Work = Callable[[Job, Progress], dict[str, Any] | None]
 # Tries after a failure that a later try may mend: about 10 s, 20 s, 40 s ... later, five minutes at most.
 _BACKOFF_SECONDS = 10.0
 _MAX_BACKOFF_SECONDS = 300.0
+_dice = secrets.SystemRandom()
 # A job that was told to wait again and again is given up after this long.
 MAX_WAIT = timedelta(days=2)
 
@@ -159,36 +160,46 @@ def _work_of(kind: JobType) -> Work:
 
 def _explain(error: Exception, job: Job, kind: JobType | None) -> Outcome:
     """What an error of a job's code means for the job."""
-    attempts = kind.attempts if kind else 1
     match error:
         case JobCancelledError():
             return Outcome(JobState.CANCELLED)
         case JobStoppedError():
             return Outcome(JobState.QUEUED, is_attempt_used=False)
-        case JobFailedError():
-            return Outcome(JobState.FAILED, error.code, error.sentence)
         case JobWaitError():
             return _wait(job, error.seconds, error.reason)
+        case JobFailedError():
+            return Outcome(JobState.FAILED, error.code, error.sentence)
+        case InvalidError():
+            return Outcome(JobState.FAILED, "invalid", str(error))
+        case VendorError():
+            return _explain_vendor(error, job, kind)
+        case JobTimeLimitError() | SoftTimeLimitExceeded():
+            return _explain_limit(error, kind)
+        case OperationalError():
+            log.warning("job_database_failed", exc_info=error)
+            return _try_again(job, kind, "database", "The console's database did not answer in time.")
+    reference = secrets.token_hex(4)
+    log.error("job_failed", reference=reference, exc_info=error)
+    return Outcome(JobState.FAILED, "internal", f"Internal error, reference {reference}.")
+
+
+def _explain_vendor(error: VendorError, job: Job, kind: JobType | None) -> Outcome:
+    match error:
         case VendorRateLimitError() | VendorPausedError():
             return _wait(job, error.retry_after_seconds, error.message)
         case VendorOutcomeUnknownError():
             return Outcome(JobState.UNKNOWN, _code(error), error.message)
         case VendorUnavailableError():
-            return _try_again(job, attempts, _code(error), error.message)
-        case VendorError():
-            return Outcome(JobState.FAILED, _code(error), error.message)
-        case JobTimeLimitError() | SoftTimeLimitExceeded():
-            limit = kind.limit_seconds if kind else 0
-            # Interrupted anywhere, perhaps between a query and its answer: the connection cannot be used again.
-            if isinstance(error, SoftTimeLimitExceeded) and not connection.in_atomic_block:
-                connection.close()
-            return Outcome(JobState.FAILED, "time_limit", f"This took longer than the {limit} seconds it may take.")
-        case OperationalError():
-            log.warning("job_database_failed", exc_info=error)
-            return _try_again(job, attempts, "database", "The console's database did not answer in time.")
-    reference = secrets.token_hex(4)
-    log.error("job_failed", reference=reference, exc_info=error)
-    return Outcome(JobState.FAILED, "internal", f"Internal error, reference {reference}.")
+            return _try_again(job, kind, _code(error), error.message)
+    return Outcome(JobState.FAILED, _code(error), error.message)
+
+
+def _explain_limit(error: Exception, kind: JobType | None) -> Outcome:
+    # Celery interrupts anywhere, perhaps between a query and its answer: that connection cannot be used again.
+    if isinstance(error, SoftTimeLimitExceeded) and not connection.in_atomic_block:
+        connection.close()
+    limit = kind.limit_seconds if kind else 0
+    return Outcome(JobState.FAILED, "time_limit", f"This took longer than the {limit} seconds it may take.")
 
 
 def _code(error: VendorError) -> str:
@@ -202,12 +213,13 @@ def _wait(job: Job, seconds: float, reason: str) -> Outcome:
     return Outcome(JobState.WAITING, sentence=reason, wait_seconds=max(seconds, 1.0), is_attempt_used=False)
 
 
-def _try_again(job: Job, attempts: int, code: str, sentence: str) -> Outcome:
+def _try_again(job: Job, kind: JobType | None, code: str, sentence: str) -> Outcome:
+    attempts = kind.attempts if kind else 1
     if job.attempt >= attempts:
         return Outcome(JobState.FAILED, code, sentence)
     # Jitter: jobs that failed together must not all come back together.
     longest = min(_BACKOFF_SECONDS * 2 ** (job.attempt - 1), _MAX_BACKOFF_SECONDS)
-    seconds = longest * random.uniform(0.5, 1.0)  # noqa: S311  # spreads load, keeps no secret
+    seconds = longest * _dice.uniform(0.5, 1.0)
     sentence = f"{sentence[:160]} Attempt {job.attempt + 1} of {attempts} follows."
     return Outcome(JobState.WAITING, code, sentence, wait_seconds=seconds)
 

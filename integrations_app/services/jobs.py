@@ -19,8 +19,10 @@ from console.access.permissions import Permission
 from console.audit.events import Event
 from console.audit.services import record
 from integrations_app.models import Job, JobLine, JobState, VendorAccount
+from integrations_app.services.errors import InvalidError
 from integrations_app.services.job_admission import dispatch
 from integrations_app.services.job_types import JOB_TYPES, JobType
+from integrations_app.vendors import registry
 
 __all__ = ["JobStateError", "cancel", "dispatch", "finish", "request", "retry", "sweep"]
 
@@ -36,8 +38,11 @@ SWEEP_ROWS = 200
 _KEY_TRIES = 5
 
 
-class JobStateError(Exception):
+class JobStateError(InvalidError):
     """The job is not in a state that allows this; the text says so to the person."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__({"": sentence})
 
 
 def request(
@@ -67,7 +72,7 @@ def request(
         if thing is not None and getattr(thing, "tenant_id", tenant.pk) != tenant.pk:
             raise ValueError("A job's target and its vendor account belong to the job's tenant.")
     subject = target if target is not None else vendor_account
-    label = str(subject if subject is not None else tenant)[:300]
+    label = _label(subject if subject is not None else tenant)
     draft = Job(
         tenant=tenant,
         type=kind.name,
@@ -84,6 +89,21 @@ def request(
         requested_by_label=str(by)[:320] if by else "",
     )
     return _add(draft, Event.JOB_REQUESTED, by=by)
+
+
+def _label(subject: models.Model) -> str:
+    """What people call it; a vendor account, whose own name may be "Production", with its vendor before it."""
+    name = str(subject)
+    if isinstance(subject, VendorAccount) and (vendor := _vendor_label(subject.vendor)).lower() not in name.lower():
+        name = f"{vendor}, {name}"
+    return name[:300]
+
+
+def _vendor_label(slug: str) -> str:
+    try:
+        return registry.label(slug)
+    except KeyError:
+        return slug
 
 
 def _default_key(kind: JobType, account: VendorAccount | None) -> str:

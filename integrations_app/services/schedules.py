@@ -13,11 +13,11 @@ from django.utils import timezone
 from console.access import policy
 from console.access.models import User
 from console.access.permissions import Permission
-from console.access.services import StaleError
 from console.audit.events import Event
 from console.audit.services import record
 from integrations_app.models import Schedule, VendorAccount
 from integrations_app.services import jobs
+from integrations_app.services.errors import InvalidError, StaleError
 
 log = structlog.get_logger(__name__)
 
@@ -36,14 +36,14 @@ def set_schedule(
     """Have `account` synced every `every_seconds` (MIN_SECONDS to MAX_SECONDS), or keep that but pause it.
 
     `version` is the schedule's as the form showed it, None where there was none or nobody looked. Raises StaleError
-    when it has changed since, PermissionDenied, and ValueError for a span out of bounds or an account that is removed.
+    when it has changed since, PermissionDenied, and InvalidError for a span out of bounds or a removed account.
     """
     if by is not None:
         policy.require(by, Permission.VENDOR_ACCOUNT_MANAGE, account.tenant)
     if not MIN_SECONDS <= every_seconds <= MAX_SECONDS:
-        raise ValueError(f"A schedule's span is between {MIN_SECONDS} and {MAX_SECONDS} seconds.")
+        raise InvalidError({"every_seconds": f"Choose between {MIN_SECONDS // 60} minutes and 31 days."})
     if account.is_removed:
-        raise ValueError("A removed vendor account has no schedule.")
+        raise InvalidError({"": "A removed vendor account has no schedule."})
     try:
         with transaction.atomic():
             schedule = _find_or_new(account, version)
