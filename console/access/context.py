@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from console.access import policy, shell
+from console.access import demo_sign_ins, policy, shell
 from console.access.models import User
 from console.access.permissions import Permission
 
@@ -42,6 +42,9 @@ def shell_context(request: HttpRequest) -> dict[str, Any]:
     }
     user = cast(User, getattr(request, "user", None))
     if user is None or not user.is_authenticated:
+        if settings.DEMO:
+            context["demo_sign_ins"] = SimpleLazyObject(demo_sign_ins.emails)
+            context["demo_password"] = SimpleLazyObject(demo_sign_ins.password)
         return context
     context["is_platform_admin"] = user.is_platform_admin
     context["tenant_choices"] = SimpleLazyObject(

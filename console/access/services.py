@@ -15,7 +15,17 @@ from django.db import transaction
 from django.utils import timezone
 
 from console.access import policy
-from console.access.models import Grant, Invitation, Role, RolePermission, Tenant, TenantLabel, User
+from console.access.models import (
+    Grant,
+    Invitation,
+    Role,
+    RolePermission,
+    Team,
+    TeamMember,
+    Tenant,
+    TenantLabel,
+    User,
+)
 from console.access.permissions import Permission
 from console.access.roles import BUILTIN_ROLES, OWNER
 from console.audit.events import Event
@@ -208,12 +218,20 @@ def _save_grant(grant: Grant, *, by: User | None) -> Grant:
 
 
 @transaction.atomic
-def give_role_everywhere(*, user: User, role: Role, by: User | None, label: str = "") -> Grant:
-    """Let `user` act in `role` at every tenant, or at every one that carries `label`; for platform admins and set-up."""
+def give_role_everywhere(*, subject: User | Team, role: Role, by: User | None, label: str = "", reason: str = "") -> Grant:
+    """Let a person or a team act in `role` at every tenant, or at every one that carries `label`.
+
+    Raises PermissionDenied unless `by` is a platform admin, or nobody: the set-up itself.
+    """
     if by is not None and not by.is_platform_admin:
         raise PermissionDenied("Only platform admins give access to several tenants at once.")
     scope = Grant.Scope.LABEL if label else Grant.Scope.ALL
-    return _save_grant(Grant(user=user, role=role, scope=scope, label=label, granted_by=by), by=by)
+    grant = Grant(role=role, scope=scope, label=label, granted_by=by, reason=reason)
+    if isinstance(subject, Team):
+        grant.team = subject
+    else:
+        grant.user = subject
+    return _save_grant(grant, by=by)
 
 
 @transaction.atomic
@@ -234,6 +252,26 @@ def remove_grant(*, grant: Grant, tenant: Tenant, by: User) -> None:
     detail = {"subject": str(grant.user or grant.team), "role": str(grant.role)}
     record(Event.GRANT_REMOVED, by=by, tenant=tenant, target=grant, detail=detail)
     grant.delete()
+
+
+# --- teams -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_team(*, name: str, members: Iterable[User], by: User) -> Team:
+    """Add a team; what is given to it is given to its members, those of today and later ones.
+
+    Raises PermissionDenied unless `by` is a platform admin, ValidationError when there is a team of this name.
+    """
+    if not by.is_platform_admin:
+        raise PermissionDenied("Only platform admins make teams: a team may have access to several tenants.")
+    team = Team(name=name.strip())
+    team.full_clean()
+    team.save()
+    joined = list(members)
+    TeamMember.objects.bulk_create(TeamMember(team=team, user=user) for user in joined)
+    record(Event.TEAM_CREATED, by=by, target=team, detail={"members": ", ".join(str(user) for user in joined)})
+    return team
 
 
 # --- invitations -------------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ class Event(models.TextChoices):
 
     GRANT_GIVEN = "grant.given", "gave {subject} the role {role}"
     GRANT_REMOVED = "grant.removed", "took the role {role} from {subject}"
+    TEAM_CREATED = "team.created", "made the team {target} with {members}"
     INVITATION_SENT = "invitation.sent", "invited {target} as {role}"
     INVITATION_ACCEPTED = "invitation.accepted", "accepted the invitation as {role}"
     INVITATION_WITHDRAWN = "invitation.withdrawn", "withdrew the invitation of {target}"
