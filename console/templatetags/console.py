@@ -12,14 +12,14 @@ from typing import Any, Final
 
 from django import template
 from django.forms import BoundField
-from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, ClearableFileInput, RadioSelect, Select
+from django.forms.widgets import CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.http import QueryDict
 from django.template.context import Context
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import conditional_escape, format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -99,7 +99,7 @@ def _aware(when: datetime) -> datetime:
 @register.filter
 def relative(when: datetime | None) -> str:
     """ "2 min ago", "in 53 days", "just now"; empty for None."""
-    if when is None:
+    if not when:
         return ""
     seconds = (timezone.now() - _aware(when)).total_seconds()
     if abs(seconds) < MINUTE / 2:
@@ -110,7 +110,7 @@ def relative(when: datetime | None) -> str:
 @register.filter
 def absolute(when: datetime | None) -> str:
     """ "22 Nov 2026, 14:26" in the zone that is active (the user's); empty for None."""
-    if when is None:
+    if not when:
         return ""
     return date_format(timezone.localtime(_aware(when)), "j M Y, H:i")
 
@@ -121,23 +121,25 @@ def age(when: datetime | None, *, ago: bool = False, stale: bool = False, never:
 
     `ago` writes "2 min ago" instead of the "2 min" of table cells; `stale` adds the clock and the attention colour.
     """
-    if when is None:
+    if not when:
         return conditional_escape(never)
     text = relative(when)
     if not ago:
         text = text.removesuffix(" ago").replace("just now", "now")
     exact = absolute(when)
     element = format_html(
-        '<time datetime="{}" title="{}" data-age{}>{}<span class="visually-hidden">, {}</span></time>',
+        '<time datetime="{}" title="{}" data-age="{}">{}<span class="visually-hidden">, {}</span></time>',
         _aware(when).astimezone(UTC).isoformat(timespec="seconds"),
         exact,
-        mark_safe('="ago"') if ago else "",
+        "ago" if ago else "short",
         text,
         exact,
     )
     if not stale:
         return element
-    return format_html('<span class="stale">{}<span class="visually-hidden">old: </span>{}</span>', icon("clock"), element)
+    return format_html(
+        '<span class="stale">{}<span class="visually-hidden">old: </span>{}</span>', icon("clock"), element
+    )
 
 
 @register.simple_tag
@@ -145,7 +147,9 @@ def icon(name: str, label: str = "") -> SafeString:
     """One icon of `static/icons.svg`. Silent for screen readers unless `label` says what it means."""
     sprite = static("icons.svg")
     if label:
-        return format_html('<svg class="ico" role="img" aria-label="{}"><use href="{}#i-{}"/></svg>', label, sprite, name)
+        return format_html(
+            '<svg class="ico" role="img" aria-label="{}"><use href="{}#i-{}"/></svg>', label, sprite, name
+        )
     return format_html('<svg class="ico" aria-hidden="true"><use href="{}#i-{}"/></svg>', sprite, name)
 
 
@@ -195,7 +199,13 @@ def person(user: Any) -> str:
     return str(getattr(user, "name", "") or getattr(user, "email", "") or user)
 
 
-BROWSERS: Final = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+BROWSERS: Final = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
 SYSTEMS: Final = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -278,17 +288,17 @@ def query_hidden(context: Context, *without: str) -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def sort_header(context: Context, label: str, key: str, *, default: str = "", css: str = "") -> SafeString:
-    """A table head that sorts by `key`: first click up, second down. `default` is the order of an address without `sort`."""
+    """A table head that sorts by `key`: first click up, second down. `default` orders an address without `sort`."""
     request = context.get("request")
     current = (request.GET.get("sort") if request is not None else None) or default
     is_up, is_down = current == key, current == f"-{key}"
     target = query_set(context, "sort", f"-{key}" if is_up else key)
-    order = ' aria-sort="ascending"' if is_up else ' aria-sort="descending"' if is_down else ""
+    order = "ascending" if is_up else "descending" if is_down else "none"
     arrow = " ↑" if is_up else " ↓" if is_down else ""
     return format_html(
-        '<th scope="col" class="{}"{}><a href="{}">{}<span aria-hidden="true">{}</span></a></th>',
+        '<th scope="col" class="{}" aria-sort="{}"><a href="{}">{}<span aria-hidden="true">{}</span></a></th>',
         css,
-        mark_safe(order),
+        order,
         target,
         label,
         arrow,
@@ -325,20 +335,20 @@ def control(field: BoundField, **attrs: Any) -> SafeString:
         described.append(f"{field.auto_id}_error")
     if field.help_text:
         described.append(f"{field.auto_id}_help")
-    more: dict[str, Any] = {name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, False)}
+    more: dict[str, Any] = {
+        name.replace("_", "-"): value for name, value in attrs.items() if value not in (None, False)
+    }
     more["class"] = " ".join(filter(None, [*classes, str(more.get("class", ""))]))
     if described:
         more["aria-describedby"] = " ".join(described)
     if field.errors:
         more["aria-invalid"] = "true"
-    if isinstance(field.field.widget, ClearableFileInput):
-        more.pop("value", None)
     return field.as_widget(attrs=more)
 
 
 @register.simple_tag
 def health_bar(*, wide: bool = False, label: str = "", **counts: int) -> SafeString:
-    """Counts as one bar: `{% health_bar ok=25 warn=4 off=3 %}` (ok, warn, bad, run, off, in this order). SVG attributes, no style.
+    """Counts as one bar of ok, warn, bad, run, off, in this order: `{% health_bar ok=25 warn=4 off=3 %}`.
 
     Without a `label` it is hidden from screen readers: the words beside it say the same.
     """
@@ -354,6 +364,8 @@ def health_bar(*, wide: bool = False, label: str = "", **counts: int) -> SafeStr
     if not parts:
         bars.append(("off", "0", "100"))
     drawn = format_html_join("", '<rect class="f-{}" x="{}" y="0" width="{}" height="6"/>', bars)
-    heard = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     css = "bar bar-full" if wide else "bar"
-    return format_html('<svg class="{}" viewBox="0 0 100 6" preserveAspectRatio="none" {}>{}</svg>', css, heard, drawn)
+    box = 'viewBox="0 0 100 6" preserveAspectRatio="none"'
+    if label:
+        return format_html('<svg class="{}" ' + box + ' role="img" aria-label="{}">{}</svg>', css, label, drawn)
+    return format_html('<svg class="{}" ' + box + ' aria-hidden="true">{}</svg>', css, drawn)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from django import template
-from django.utils.html import escape, format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 register = template.Library()
 
@@ -24,40 +25,50 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$]*\Z")
 
 
 class _Tree:
-    """Writes the nodes and counts them, so that a hostile document cannot make a page without end."""
+    """Draws the nodes and counts them, so that a hostile document cannot make a page without end."""
 
     def __init__(self, most_nodes: int) -> None:
         self.left = most_nodes
         self.is_cut = False
-        self.out: list[str] = []
 
-    def draw(self, key: str | None, path: str, value: Any, depth: int) -> None:
+    def node(self, key: str | None, path: str, value: Any, depth: int) -> SafeString | str:
+        """One node with all below it as a list item; nothing once the page is full."""
         if self.left <= 0:
             self.is_cut = True
-            return
+            return ""
         self.left -= 1
-        name = f'<span class="jt-k">{escape(key)}</span>: ' if key is not None else ""
+        name = format_html('<span class="jt-k">{}</span>: ', key) if key is not None else ""
         if not isinstance(value, dict | list) or not value:
-            self.out.append(f'<li data-path="{escape(path)}">{name}{_scalar(value)}</li>')
-            return
+            return format_html('<li data-path="{}">{}{}</li>', path, name, _scalar(value))
         if depth >= MOST_DEPTH:
             self.is_cut = True
-            self.out.append(f'<li data-path="{escape(path)}">{name}<span class="muted">deeper than shown here</span></li>')
-            return
-        self._draw_branch(name, path, value, depth)
-
-    def _draw_branch(self, name: str, path: str, value: dict[str, Any] | list[Any], depth: int) -> None:
-        is_open = " open" if depth < OPEN_TO_DEPTH else ""
-        self.out.append(
-            f'<li data-path="{escape(path)}"><details{is_open}><summary>{name}<span class="muted">{_size(value)}</span></summary><ul>'
+            return format_html('<li data-path="{}">{}<span class="muted">deeper than shown</span></li>', path, name)
+        below = format_html_join("", "{}", ((self.node(*child, depth + 1),) for child in _children(path, value)))
+        return format_html(
+            '<li data-path="{}"><details{}><summary>{}<span class="muted">{}</span></summary><ul>{}</ul>'
+            "</details></li>",
+            path,
+            " open" if depth < OPEN_TO_DEPTH else "",
+            name,
+            _size(value),
+            below,
         )
-        if isinstance(value, dict):
-            for key, child in value.items():
-                self.draw(str(key), _step(path, str(key)), child, depth + 1)
-        else:
-            for index, child in enumerate(value):
-                self.draw(str(index), f"{path}[{index}]", child, depth + 1)
-        self.out.append("</ul></details></li>")
+
+
+def _children(path: str, value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, str, Any]]:
+    """Key, path and value of each thing one level below."""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            text = _printable(str(key))
+            yield text, _step(path, text), child
+    else:
+        for index, child in enumerate(value):
+            yield str(index), f"{path}[{index}]", child
+
+
+def _printable(text: str) -> str:
+    """The text with lone surrogates spelled out: JSON may hold them, a page in UTF-8 may not."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _step(path: str, key: str) -> str:
@@ -71,17 +82,20 @@ def _size(value: dict[str, Any] | list[Any]) -> str:
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: Any) -> SafeString:
     if isinstance(value, str):
         shown = value if len(value) <= LONGEST_TEXT else f"{value[:LONGEST_TEXT]}… ({len(value):,} characters)"
-        return f'<span class="jt-s" dir="auto">{escape(json.dumps(shown, ensure_ascii=False))}</span>'
-    return f'<span class="jt-v">{escape(json.dumps(value, default=str))}</span>'
+        return format_html('<span class="jt-s" dir="auto">{}</span>', _printable(json.dumps(shown, ensure_ascii=False)))
+    return format_html('<span class="jt-v">{}</span>', json.dumps(value, default=str))
 
 
 @register.simple_tag
 def json_tree(document: Any, most_nodes: int = MOST_NODES) -> SafeString:
     """The tree as nested lists; each node carries its path (`data-path`) for "copy path" and for the search."""
     tree = _Tree(most_nodes)
-    tree.draw(None, "", document, 0)
-    cut = mark_safe('<p class="muted xs">The rest is too large to draw here.</p>') if tree.is_cut else ""
-    return format_html('<ul class="jt" dir="ltr">{}</ul>{}', mark_safe("".join(tree.out)), cut)
+    drawn = tree.node(None, "", document, 0)
+    if tree.is_cut:
+        return format_html(
+            '<ul class="jt" dir="ltr">{}</ul><p class="{}">The rest is too much to draw.</p>', drawn, "pad muted xs"
+        )
+    return format_html('<ul class="jt" dir="ltr">{}</ul>', drawn)

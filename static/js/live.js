@@ -170,18 +170,7 @@ document.addEventListener("htmx:afterOnLoad", (event) => {
   announce(`${tab.textContent.trim()} shown`);
 });
 
-// Errors. A session that ended answers with the sign-in page: go there instead of showing it inside a card.
-
-const loginPath = document.body.dataset.loginUrl;
-
-document.addEventListener("htmx:beforeSwap", (event) => {
-  const address = event.detail.xhr?.responseURL;
-  if (!loginPath || !address || new URL(address).pathname !== loginPath) return;
-  if (window.location.pathname === loginPath) return;
-  event.detail.shouldSwap = false;
-  const next = window.location.pathname + window.location.search;
-  window.location.assign(`${loginPath}?next=${encodeURIComponent(next)}`);
-});
+// Errors become toasts with what to do. (A session that ended: the server sends the whole page to sign-in.)
 
 const REASONS = {
   400: "The request was not understood. Reload the page and try again.",

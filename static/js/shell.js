@@ -31,6 +31,7 @@ function setUpSwitcher() {
   const list = document.getElementById("switch-list");
   const none = document.getElementById("switch-none");
   const all = document.getElementById("switch-all");
+  const search = document.getElementById("switch-search");
   const shown = () => [...list.children].filter((option) => !option.hidden);
 
   const here = window.location.pathname.match(/^\/t\/([^/]+)\//);
@@ -52,6 +53,8 @@ function setUpSwitcher() {
     // The way back to all tenants never leaves the list.
     for (const option of list.children) option.hidden = option !== all && !matches.includes(option);
     none.hidden = matches.length > 0;
+    // Somebody with very many tenants has only the first of them in the list; the search knows all.
+    search.search = new URLSearchParams({q: field.value.trim()}).toString();
     choose(matches[0]);
   }
 
