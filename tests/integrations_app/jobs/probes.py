@@ -26,6 +26,7 @@ PROBES = (
     JobType("probe_quick", "Probe", "Quick probe {target}", INTERACTIVE, SYNC, attempts=1, limit_seconds=60),
     JobType("probe_alone", "Probe", "Lone probe {target}", BULK, SYNC, attempts=3, limit_seconds=60, is_exclusive=True),
     JobType("probe_brief", "Probe", "Brief probe {target}", BULK, SYNC, attempts=3, limit_seconds=0),
+    JobType("probe_hanging", "Probe", "Hanging probe {target}", BULK, SYNC, attempts=3, limit_seconds=1),
     JobType("probe_missing", "Probe", "Missing probe {target}", BULK, SYNC),
 )
 GATE_SECONDS = 60

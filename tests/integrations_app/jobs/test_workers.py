@@ -14,7 +14,7 @@ from console.audit.events import Event
 from console.audit.models import AuditEvent
 from console.celery import app
 from integrations_app.models import Job, JobState
-from integrations_app.services import jobs
+from integrations_app.services import job_admission, jobs
 from integrations_app.services.job_admission import RUN_JOB
 from tests.celery_worker import CeleryWorker
 from tests.integrations_app.jobs import probes, world
@@ -40,7 +40,7 @@ def _probe_worker(django_db_setup: None) -> Iterator[CeleryWorker]:
 def worker(
     _celery_worker: CeleryWorker, _probe_worker: CeleryWorker, transactional_db: None, settings: Any
 ) -> Iterator[CeleryWorker]:
-    """The worker of these tests, running. The one of other tests does not know the probes: it must not take messages."""
+    """These tests' worker, running. The one of other tests does not know the probes: it must not take messages."""
     settings.JOBS_LEASE_SECONDS = LEASE_SECONDS
     probes.register()
     _celery_worker.kill()
@@ -190,6 +190,18 @@ def test_a_job_that_waits_gives_its_worker_to_others_and_goes_on_later(stage: St
     for job in waiting:
         wait_for_state(job, JobState.SUCCEEDED)
     assert (stage.count("begun"), stage.count("ended")) == (5, 3)
+
+
+def test_a_job_whose_code_hangs_is_interrupted_and_its_process_goes_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_admission, "LIMIT_GRACE_SECONDS", 1)
+    job = ask(world.tenant(), "probe_hanging", gate_at=0, deaf=True, **stage.params)
+    pid = stage.wait_for("at the gate")[0].split()[-1]
+    job = wait_for_state(job, JobState.FAILED)
+    assert job.error_code == "time_limit"
+    assert Path(f"/proc/{pid}").exists()
+    assert stage.count("ended") == 0
 
 
 def test_two_exclusive_jobs_of_an_account_never_run_at_once(stage: Stage) -> None:
