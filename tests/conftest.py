@@ -20,7 +20,7 @@ from tests.servers import Postgres, RabbitMQ, Server, Valkey, free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-    from pytest_django.plugin import DjangoDbBlocker
+    from pytest_django import DjangoDbBlocker
 
     from integrations_app.simulator.server import SimulatorServer
     from tests.celery_worker import CeleryWorker
@@ -64,6 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     # Reading a setting loads them all; pytest-django, whose hook comes after this one, then sets Django up.
     crypto.create_key_file(settings.ENCRYPTION_KEY_FILE)
+    if is_controller:
+        # Its xdist workers inherit the environment, and must not load the settings before they have set their own.
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+    # WhiteNoise warns about a folder that is not there, and no test collects static files into it.
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 _OURS = (

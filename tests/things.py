@@ -18,6 +18,7 @@ from integrations_app.models import (
     VendorAccount,
 )
 from integrations_app.models.fields import sort_key
+from integrations_app.services import states
 
 if TYPE_CHECKING:
     from console.access.models import Tenant, User
@@ -50,7 +51,8 @@ def make_account(tenant: Tenant, *, vendor: str = "celigo", name: str = "Product
 
 def make_integration(account: VendorAccount, name: str = "Orders", **columns: Any) -> Integration:
     remote_id = columns.pop("remote_id", hashlib.sha256(name.encode()).hexdigest()[:24])
-    defaults = {"state": Integration.State.ACTIVE, "digest": b"\0" * 32, "changed_at": LONG_AGO}
+    state = columns.get("state", Integration.State.ACTIVE)
+    defaults = {"state": state, "state_rank": states.RANKS[state], "digest": b"\0" * 32, "changed_at": LONG_AGO}
     integration = Integration.objects.create(
         tenant=account.tenant,
         vendor_account=account,

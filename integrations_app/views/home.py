@@ -14,6 +14,7 @@ from console.access.permissions import Permission
 from console.http import SignedInRequest, render_page
 from integrations_app.models import Integration, Job
 from integrations_app.services import integrations as service
+from integrations_app.services import tasks_for_people
 
 RECENT_JOBS = 8
 TENANTS_SHOWN = 50
@@ -26,7 +27,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     tenants = policy.tenants_where(request.user, Permission.INTEGRATION_VIEW)
     if request.user.is_platform_admin and not tenants.exists():
         return redirect("welcome")
-    all_tasks = service.things_to_do(tenants)
+    all_tasks = tasks_for_people.things_to_do(tenants)
     turn = request.GET.get("turn", "")
     shown = [(group.tenant, [task for task in group.tasks if turn in ("", task.turn)]) for group in all_tasks]
     jobs = Job.objects.for_tenants(policy.tenants_where(request.user, Permission.JOB_VIEW)).select_related("tenant")

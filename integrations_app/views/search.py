@@ -8,14 +8,14 @@ from django.views.decorators.http import require_safe
 
 from console.access.decorators import signed_in
 from console.http import SignedInRequest
-from integrations_app.services import integrations
+from integrations_app.services import finding
 
 
 @require_safe
 @signed_in
 def search(request: SignedInRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:500]
-    matches = integrations.find(text, user=request.user) if text else []
+    matches = finding.find(text, user=request.user) if text else []
     exact = [match for match in matches if match.is_exact]
     if len(exact) == 1 and request.GET.get("stay") != "1":
         return redirect(exact[0].url)

@@ -11,7 +11,7 @@ from console.access.models import Grant, Tenant
 from console.access.permissions import Permission
 from console.http import TenantRequest
 from integrations_app.models import Integration, Job
-from integrations_app.services import integrations, vendor_accounts
+from integrations_app.services import integrations, tasks_for_people, vendor_accounts
 from integrations_app.vendors import registry
 
 RECENT_JOBS = 6
@@ -28,7 +28,7 @@ def detail(request: TenantRequest) -> HttpResponse:
     ]
     context = {
         "section": "tenant",
-        "groups": integrations.things_to_do(only_this),
+        "groups": tasks_for_people.things_to_do(only_this),
         "counts": [(state, state.label, counts.get(state, 0)) for state in Integration.State if counts.get(state, 0)],
         "total": sum(counts.values()),
         "accounts": accounts,

@@ -94,11 +94,11 @@ def test_an_invitation_lets_one_person_in_once(people: People, client: Client) -
         tenant=people.tenant, email="New@People.example", name="", role=role("viewer"), by=people.members["owner"]
     )
     form = {"name": "New Person", "time_zone": "Europe/Amsterdam", "password": PASSWORD, "password_again": PASSWORD}
-    answer = client.post(f"/invitations/{sent.token}", form)
+    answer = client.post(f"/invitations/{sent.token}/", form)
     assert answer.status_code == 302
     user = User.objects.get(email="new@people.example")
     assert policy.permissions_at(user, people.tenant) == policy.permissions_at(people.members["viewer"], people.tenant)
-    assert Client().get(f"/invitations/{sent.token}").status_code == 404
+    assert Client().get(f"/invitations/{sent.token}/").status_code == 404
     assert sent.token.encode() not in bytes(Invitation.objects.get().digest)
 
 
@@ -122,7 +122,12 @@ def test_an_audit_event_cannot_be_changed_or_deleted(people: People) -> None:
     services.create_tenant(by=people.platform, name="Nordhavn", slug="nordhavn")
     event = AuditEvent.objects.first()
     assert event is not None
-    for attempt in (event.save, event.delete, AuditEvent.objects.all().delete, lambda: AuditEvent.objects.update(reason="x")):
+    for attempt in (
+        event.save,
+        event.delete,
+        AuditEvent.objects.all().delete,
+        lambda: AuditEvent.objects.update(reason="x"),
+    ):
         with pytest.raises(TypeError):
             attempt()
 

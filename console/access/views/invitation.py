@@ -33,7 +33,7 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
         except PermissionDenied as error:
             form.add_error(None, str(error))
         else:
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
             return redirect(invitation.tenant)
     context = {"form": form, "invitation": invitation}
     return render(request, "invitation/accept.html", context, status=400 if form.errors else 200)
