@@ -84,6 +84,11 @@ def current_key_name() -> str:
     return next(iter(_ring()))
 
 
+def key_names() -> tuple[str, ...]:
+    """The names of all keys in the key file, the current one first; raises KeyFileError."""
+    return tuple(_ring())
+
+
 def new_data_key(context: str) -> tuple[str, bytes]:
     """Make a data key and wrap it: (name of the wrapping key, wrapped key). `context` says whose it is."""
     return wrap_data_key(AESGCM.generate_key(bit_length=KEY_BYTES * 8), context)

@@ -65,7 +65,7 @@ class Environment(BaseSettings):
 
     web_processes: int = Field(2, ge=1, le=64)
     web_threads: int = Field(4, ge=1, le=64)
-    interactive_workers: int = Field(1, ge=1, le=64)
+    interactive_workers: int = Field(2, ge=1, le=64)
     bulk_workers: int = Field(2, ge=1, le=64)
 
     # Admission of jobs to Celery: at once per queue (all machines together), per tenant and vendor account in a queue.

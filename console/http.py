@@ -6,7 +6,7 @@ import ipaddress
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -85,8 +85,17 @@ def client_address(request: HttpRequest) -> str:
         return ""
 
 
+# Machines ask these every few seconds.
+_UNLOGGED_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
 class RequestLogMiddleware(RequestMiddleware):
     """Logs each request with its id, never with its query: people paste webhook addresses into the search."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path in _UNLOGGED_PATHS:
+            return cast(HttpResponse, self.get_response(request))
+        return cast(HttpResponse, super().__call__(request))
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

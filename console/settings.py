@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,10 @@ TEMPLATES: list[dict[str, Any]] = [
                 "csp.context_processors.nonce",
                 "console.access.context.shell_context",
             ],
+            "libraries": {
+                "console": "console.templatetags.console",
+                "json_tree": "console.templatetags.json_tree",
+            },
         },
     },
 ]
@@ -241,4 +246,6 @@ WHITENOISE_AUTOREFRESH = DEBUG
 LOGGING_CONFIG = None
 logs.configure(ENV)
 DJANGO_STRUCTLOG_CELERY_ENABLED = False
+# One line per request, when it is finished; LOG_LEVEL=DEBUG also shows where a request hangs.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 PROMETHEUS_EXPORT_MIGRATIONS = False

@@ -23,6 +23,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
 from console import crypto, env
+from console.access import services, setup_code
 from integrations_app.management.supervisor import (
     BrokerMissingError,
     Program,
@@ -67,8 +68,7 @@ class Command(BaseCommand):
             for name in [name for name in names if name not in _BEFORE_DATA]:
                 supervisor.start(name)
             self._say(f"Ready: http://127.0.0.1:{environment.port}")
-            if sign_ins:
-                self._say(sign_ins)
+            self._say(sign_ins or _first_steps(environment))
             supervisor.watch()
         finally:
             self._say("Stopping.")
@@ -106,6 +106,17 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
+def _first_steps(environment: env.Environment) -> str:
+    """Where to begin: the page that makes the owner, while there is nobody; else the sign-in page."""
+    address = f"http://127.0.0.1:{environment.port}"
+    try:
+        if services.has_users():
+            return f"Sign in at {address}/accounts/login/"
+        return f"Create the owner's account at {address}/welcome/?code={setup_code.current()}"
+    finally:
+        connections.close_all()
+
+
 # They need no database, and the demo needs them.
 _BEFORE_DATA = ("broker", "simulator")
 
@@ -135,6 +146,7 @@ def _broker(environment: env.Environment, child: dict[str, str]) -> Program:
     command = [str(broker_binary()), "--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"]
     # Every message is on disk within a second, so a restarted broker still has the queue.
     command += ["--dir", str(folder), "--appendonly", "yes", "--save", "", "--loglevel", "warning"]
+    command += ["--logfile", str(folder / "broker.log")]
     return Program("broker", command, child, is_ready=lambda: _broker_answers(path))
 
 
