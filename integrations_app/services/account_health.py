@@ -55,11 +55,7 @@ def shown_state(account: VendorAccount, now: datetime | None = None) -> ShownSta
     if account.is_removed:
         return ShownState(account.state, "removed", account.removed_at)
     credential, gate = account.credential, getattr(account, "gate", None)
-    if (
-        credential is not None
-        and credential.expires_on is not None
-        and credential.expires_on < now.date()
-    ):
+    if credential is not None and credential.expires_on is not None and credential.expires_on < now.date():
         return ShownState(
             State.EXPIRED,
             f"the secret expired on {credential.expires_on:%-d %b %Y}",
@@ -86,18 +82,12 @@ def state_of(report: AccountReport) -> str:
     return State.OK if all(answered) else State.PARTIAL
 
 
-def note_report(
-    account: VendorAccount, report: AccountReport, *, seconds: float | None = None
-) -> str:
+def note_report(account: VendorAccount, report: AccountReport, *, seconds: float | None = None) -> str:
     """Write down what an account test found; returns the state."""
     state = state_of(report)
     refused = [probe for probe in report.probes if not probe.ok]
     if state == State.FAILING:
-        reason = (
-            f"{refused[0].name}: {refused[0].answer}"
-            if refused
-            else "the vendor answered nothing"
-        )
+        reason = f"{refused[0].name}: {refused[0].answer}" if refused else "the vendor answered nothing"
     else:
         reason = "; ".join(f"{probe.name}: {probe.answer}" for probe in refused)
     probes = [
@@ -121,19 +111,12 @@ def note_report(
     return state
 
 
-def note_test(
-    account: VendorAccount, report: AccountReport, *, seconds: float, by: User | None
-) -> str:
+def note_test(account: VendorAccount, report: AccountReport, *, seconds: float, by: User | None) -> str:
     """`note_report` for a test somebody asked for, with its audit event; returns the state."""
     with transaction.atomic():
         state = note_report(account, report, seconds=seconds)
-        record(
-            Event.VENDOR_ACCOUNT_TESTED,
-            by=by,
-            tenant=account.tenant,
-            target=account,
-            detail={"state": State(state).label},
-        )
+        detail = {"state": State(state).label}
+        record(Event.VENDOR_ACCOUNT_TESTED, by=by, tenant=account.tenant, target=account, detail=detail)
     return state
 
 
@@ -144,9 +127,7 @@ def note_success(account: VendorAccount, *, sentence: str = "") -> None:
     """
     if sentence:
         return note(account, State.PARTIAL, sentence)
-    if account.state == State.PARTIAL and any(
-        not probe["ok"] for probe in account.test_report
-    ):
+    if account.state == State.PARTIAL and any(not probe["ok"] for probe in account.test_report):
         return note(account, State.PARTIAL, _refused(account.test_report))
     return note(account, State.OK, "")
 
@@ -156,34 +137,24 @@ def note_failure(account: VendorAccount, error: VendorError) -> None:
     if isinstance(error, VendorRateLimitError | VendorPausedError):
         return
     text = failure_text(error)
-    if isinstance(error, VendorForbiddenError) and account.state in (
-        State.OK,
-        State.PARTIAL,
-    ):
-        return note(
-            account,
-            State.PARTIAL,
-            text,
-            last_failure=text,
-            last_failure_at=timezone.now(),
-        )
-    return note(account, State.FAILING, text)
+    if isinstance(error, VendorForbiddenError) and account.state in (State.OK, State.PARTIAL):
+        note(account, State.PARTIAL, text, last_failure=text, last_failure_at=timezone.now())
+    else:
+        note(account, State.FAILING, text)
 
 
 def failure_text(error: VendorError) -> str:
     """A vendor error for an account's page: our words, with the vendor's code in small print."""
     redactor = Redactor((), lambda _: "")
-    code = (
-        f" ({error.status})"
-        if error.status and str(error.status) not in error.message
-        else ""
-    )
+    code = f" ({error.status})" if error.status and str(error.status) not in error.message else ""
     where = f"{error.operation}: " if error.operation else ""
     return plain(redactor.redact_text(f"{where}{error.message.rstrip('.')}{code}"), 300)
 
 
 def note(account: VendorAccount, state: str, reason: str, **fields: Any) -> None:
-    """Write the state of an account, the time it began there, and its last success or failure; updates `account` too."""
+    """Write the state of an account, the time it began there, and its last success or failure; updates `account`
+    too.
+    """
     now = timezone.now()
     reason = plain(reason, 300)
     values: dict[str, Any] = {"state": state, "state_reason": reason, **fields}
@@ -199,9 +170,7 @@ def note(account: VendorAccount, state: str, reason: str, **fields: Any) -> None
 
 
 def _refused(report: list[Mapping[str, Any]]) -> str:
-    return "; ".join(
-        f"{probe['name']}: {probe['answer']}" for probe in report if not probe["ok"]
-    )
+    return "; ".join(f"{probe['name']}: {probe['answer']}" for probe in report if not probe["ok"])
 
 
 def vendor_label(account: VendorAccount) -> str:

@@ -22,9 +22,7 @@ def upsert(rows: Sequence[models.Model], key: str) -> None:
     if not rows:
         return
     columns = _columns(rows[0])
-    others = ", ".join(
-        f"{_name(f)} = EXCLUDED.{_name(f)}" for f in columns if f.attname != key
-    )
+    others = ", ".join(f"{_name(f)} = EXCLUDED.{_name(f)}" for f in columns if f.attname != key)
     sql = f"{_insert_sql(rows[0], columns)} ON CONFLICT ({connection.ops.quote_name(key)}) DO UPDATE SET {others}"
     _run(sql, rows, columns)
 
@@ -52,11 +50,7 @@ def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
 
 
 def _columns(row: models.Model) -> list[Any]:
-    return [
-        field
-        for field in row._meta.local_concrete_fields
-        if not isinstance(field, models.AutoField)
-    ]
+    return [field for field in row._meta.local_concrete_fields if not isinstance(field, models.AutoField)]
 
 
 def _name(field: Any) -> str:
@@ -70,12 +64,6 @@ def _insert_sql(row: models.Model, columns: Sequence[Any]) -> str:
 
 
 def _run(sql: str, rows: Sequence[models.Model], columns: Sequence[Any]) -> None:
-    values = [
-        [
-            field.get_db_prep_save(getattr(row, field.attname), connection)
-            for field in columns
-        ]
-        for row in rows
-    ]
+    values = [[field.get_db_prep_save(getattr(row, field.attname), connection) for field in columns] for row in rows]
     with connection.cursor() as cursor:
         cursor.executemany(sql, values)

@@ -14,9 +14,7 @@ def canonical(document: Any) -> bytes:
     try:
         return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
     except TypeError:  # a lone surrogate or a whole number beyond 64 bits: JSON allows both, orjson does not
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode(
-            "ascii"
-        )
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def digest(canonical_bytes: bytes) -> bytes:

@@ -64,20 +64,13 @@ def shared(vendor: str | None = None) -> QuerySet[Credential]:
 def where_used(credential: Credential) -> QuerySet[VendorAccount]:
     """The accounts that use it, by tenant."""
     accounts = VendorAccount.objects.in_use().filter(credential=credential)
-    return accounts.select_related("tenant", "credential", "gate").order_by(
-        "tenant__name", "name"
-    )
+    return accounts.select_related("tenant", "credential", "gate").order_by("tenant__name", "name")
 
 
 def secret_status(credential: Credential) -> list[SecretStatus]:
     """Every field of the credential, in the vendor's order."""
-    secrets = {
-        secret.field: secret for secret in credential.secrets.select_related("set_by")
-    }
-    return [
-        _status(field, credential, secrets.get(field.name))
-        for field in _fields(credential.vendor)
-    ]
+    secrets = {secret.field: secret for secret in credential.secrets.select_related("set_by")}
+    return [_status(field, credential, secrets.get(field.name)) for field in _fields(credential.vendor)]
 
 
 def secret_history(credential: Credential, limit: int = 20) -> list[SecretChange]:
@@ -89,23 +82,18 @@ def open_fields(credential: Credential) -> dict[str, str]:
     """All fields in the clear, for connecting. Workers only."""
     tenant_vault = vault.TenantVault(credential.tenant_id)
     secrets = {
-        secret.field: tenant_vault.unseal(secret.context, secret.sealed).decode()
-        for secret in credential.secrets.all()
+        secret.field: tenant_vault.unseal(secret.context, secret.sealed).decode() for secret in credential.secrets.all()
     }
     return {**credential.public_fields, **secrets}
 
 
-def _status(
-    field: CredentialField, credential: Credential, secret: CredentialSecret | None
-) -> SecretStatus:
+def _status(field: CredentialField, credential: Credential, secret: CredentialSecret | None) -> SecretStatus:
     if not field.is_secret:
         value = str(credential.public_fields.get(field.name, ""))
         return SecretStatus(field, is_set=bool(value), value=value)
     if secret is None:
         return SecretStatus(field, is_set=False)
-    return SecretStatus(
-        field, True, "", secret.fingerprint, secret.set_at, secret.set_by
-    )
+    return SecretStatus(field, True, "", secret.fingerprint, secret.set_at, secret.set_by)
 
 
 def _fields(vendor: str) -> tuple[CredentialField, ...]:
@@ -118,20 +106,14 @@ def _fields(vendor: str) -> tuple[CredentialField, ...]:
 def checked_fields(vendor: str, fields: Mapping[str, str]) -> dict[str, str]:
     """The fields of a vendor's credential form, stripped; raises InvalidError for missing, unknown or overlong ones."""
     known = _fields(vendor)
-    errors = {
-        name: "This vendor has no such field."
-        for name in fields
-        if name not in {field.name for field in known}
-    }
+    errors = {name: "This vendor has no such field." for name in fields if name not in {field.name for field in known}}
     cleaned = {field.name: fields.get(field.name, "").strip() for field in known}
     for field in known:
         value = cleaned[field.name]
         if not value:
             errors[field.name] = f"{field.label} is needed."
         elif len(value) > FIELD_LENGTH or not value.isprintable():
-            errors[field.name] = (
-                f"{field.label} must be one line of at most {FIELD_LENGTH} characters."
-            )
+            errors[field.name] = f"{field.label} must be one line of at most {FIELD_LENGTH} characters."
     if errors:
         raise InvalidError(errors)
     return cleaned
@@ -147,7 +129,9 @@ def create(
     expires_on: date | None = None,
     owner: User | None = None,
 ) -> Credential:
-    """Seal a new credential, shared when `tenant` is None. Raises InvalidError; permissions are the caller's to check."""
+    """Seal a new credential, shared when `tenant` is None. Raises InvalidError; permissions are the caller's to
+    check.
+    """
     fields = checked_fields(vendor, fields)
     with transaction.atomic():
         credential = Credential.objects.create(
@@ -190,17 +174,11 @@ def create_shared(
     )
 
 
-def set_fields(
-    credential: Credential, fields: Mapping[str, str], *, by: User | None
-) -> None:
+def set_fields(credential: Credential, fields: Mapping[str, str], *, by: User | None) -> None:
     """Write every field of the credential: secret ones sealed, the others in the clear. Inside a transaction."""
     tenant_vault = vault.TenantVault(credential.tenant_id)
-    secret_names = {
-        field.name for field in _fields(credential.vendor) if field.is_secret
-    }
-    credential.public_fields = {
-        name: value for name, value in fields.items() if name not in secret_names
-    }
+    secret_names = {field.name for field in _fields(credential.vendor) if field.is_secret}
+    credential.public_fields = {name: value for name, value in fields.items() if name not in secret_names}
     credential.save(update_fields=["public_fields"])
     credential.secrets.all().delete()
     for name in sorted(secret_names):
@@ -228,9 +206,7 @@ def change(
     """
     require_platform_admin(by)
     new = {"name": checked_name(name), "owner": owner, "expires_on": expires_on}
-    changed = [
-        field for field, value in new.items() if getattr(credential, field) != value
-    ]
+    changed = [field for field, value in new.items() if getattr(credential, field) != value]
     with transaction.atomic():
         if not take_version(credential, version):
             raise StaleError(
@@ -277,9 +253,7 @@ def request_replacement(
     fields = checked_fields(credential.vendor, fields)
     with transaction.atomic():
         if not take_version(credential, version):
-            raise StaleError(
-                f"The secret of “{credential}” was replaced by somebody else meanwhile."
-            )
+            raise StaleError(f"The secret of “{credential}” was replaced by somebody else meanwhile.")
         Credential.objects.filter(pk=credential.pk).update(expires_on=expires_on)
         set_fields(credential, fields, by=by)
         record(Event.CREDENTIAL_REPLACED, by=by, target=credential, reason=reason)
@@ -293,9 +267,7 @@ def remove(credential: Credential, *, by: User, reason: str = "") -> None:
         used_by = VendorAccount.objects.in_use().filter(credential=credential).count()
         if used_by:
             raise InvalidError(
-                {
-                    "": f"{used_by} vendor accounts still use it. Remove them or give them another one first."
-                }
+                {"": f"{used_by} vendor accounts still use it. Remove them or give them another one first."}
             )
         record(Event.CREDENTIAL_REMOVED, by=by, target=credential, reason=reason)
         VendorAccount.objects.filter(credential=credential).update(credential=None)

@@ -1,8 +1,8 @@
 """Compares two redacted documents by structure: what a person would say has changed, not which lines moved.
 
 Items of a list are matched by their id where they have one, so that a moved item is "moved" and not everything between.
-Secrets are compared by fingerprint. What a vendor touches by itself (times of change, counters of versions) is kept apart
-as noise.
+Secrets are compared by fingerprint. What a vendor touches by itself (times of change, counters of versions) is kept
+apart as noise.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Section:
-    """The changes of one part of the document ("workflows “Orders”", "" for the document itself), equal fields counted."""
+    """The changes of one part of the document ("workflows “Orders”", "" for the document itself), equal fields
+    counted.
+    """
 
     title: str
     changes: tuple[Change, ...]
@@ -88,27 +90,17 @@ def diff(before: bytes | memoryview, after: bytes | memoryview) -> Diff:
     """Compare two redacted documents as stored (canonical JSON)."""
     walk = _Walk()
     everything = list(walk.compare(load(before), load(after), _Spot()))
-    changes = tuple(
-        change
-        for change in everything
-        if not change.is_noise and change.kind is not Kind.MOVED
-    )
+    changes = tuple(change for change in everything if not change.is_noise and change.kind is not Kind.MOVED)
     return Diff(
         changes=changes,
         noise=tuple(change for change in everything if change.is_noise),
-        moved=tuple(
-            change
-            for change in everything
-            if change.kind is Kind.MOVED and not change.is_noise
-        ),
+        moved=tuple(change for change in everything if change.kind is Kind.MOVED and not change.is_noise),
         equal_paths=tuple(path for _, path in walk.equal),
         sections=_sections(changes, walk.equal),
     )
 
 
-def _sections(
-    changes: Sequence[Change], equal: Sequence[tuple[str, str]]
-) -> tuple[Section, ...]:
+def _sections(changes: Sequence[Change], equal: Sequence[tuple[str, str]]) -> tuple[Section, ...]:
     titles = dict.fromkeys(change.section for change in changes)
     return tuple(
         Section(
@@ -130,12 +122,8 @@ class _Spot:
     is_noise: bool = False
 
     def member(self, name: str) -> _Spot:
-        noise = self.is_noise or bool(
-            _NOISE.search(re.sub(r"[^a-z]", "", name.lower()))
-        )
-        path, field = (
-            f"{start}.{name}" if start else name for start in (self.path, self.field)
-        )
+        noise = self.is_noise or bool(_NOISE.search(re.sub(r"[^a-z]", "", name.lower())))
+        path, field = (f"{start}.{name}" if start else name for start in (self.path, self.field))
         return _Spot(path, self.section, field, noise)
 
     def item(self, number: int, item: Any) -> _Spot:
@@ -148,9 +136,7 @@ class _Spot:
         return _Spot(path, f"{section} “{named}”", "", self.is_noise)
 
     def change(self, kind: Kind, before: Any = None, after: Any = None) -> Change:
-        return Change(
-            self.section, self.path, self.field, kind, before, after, self.is_noise
-        )
+        return Change(self.section, self.path, self.field, kind, before, after, self.is_noise)
 
 
 class _Walk:
@@ -167,9 +153,7 @@ class _Walk:
         else:
             self.equal.append((spot.section, spot.path))
 
-    def _members(
-        self, before: Mapping[str, Any], after: Mapping[str, Any], spot: _Spot
-    ) -> Iterator[Change]:
+    def _members(self, before: Mapping[str, Any], after: Mapping[str, Any], spot: _Spot) -> Iterator[Change]:
         for name in dict.fromkeys([*before, *after]):
             here = spot.member(name)
             if name not in after:
@@ -179,9 +163,7 @@ class _Walk:
             else:
                 yield from self.compare(before[name], after[name], here)
 
-    def _items(
-        self, before: Sequence[Any], after: Sequence[Any], spot: _Spot
-    ) -> Iterator[Change]:
+    def _items(self, before: Sequence[Any], after: Sequence[Any], spot: _Spot) -> Iterator[Change]:
         was, now = _by_identity(before, after)
         for identity, (number, item) in was.items():
             if identity not in now:
@@ -207,30 +189,19 @@ def _name_of(item: Any) -> str:
     if not _is_branch(item):
         return ""
     return next(
-        (
-            str(item[name])[:60]
-            for name in _NAME_FIELDS
-            if isinstance(item.get(name), str) and item[name]
-        ),
+        (str(item[name])[:60] for name in _NAME_FIELDS if isinstance(item.get(name), str) and item[name]),
         "",
     )
 
 
-def _by_identity(
-    before: Sequence[Any], after: Sequence[Any]
-) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """Both lists as {identity: (number, item)}: by an id all items of both lists have, by value for plain values (so that
-    one more in front is one addition), else by number."""
+def _by_identity(before: Sequence[Any], after: Sequence[Any]) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Both lists as {identity: (number, item)}: by an id all items of both lists have, by value for plain values (so
+    that one more in front is one addition), else by number."""
     for name in _ID_FIELDS:
         keys = [[_identity(item, name) for item in items] for items in (before, after)]
-        if all(None not in side and len(set(side)) == len(side) for side in keys) and (
-            before or after
-        ):
+        if all(None not in side and len(set(side)) == len(side) for side in keys) and (before or after):
             return _numbered(keys[0], before), _numbered(keys[1], after)
-    if not any(
-        isinstance(item, dict | list) and not is_secret_mark(item)
-        for item in [*before, *after]
-    ):
+    if not any(isinstance(item, dict | list) and not is_secret_mark(item) for item in [*before, *after]):
         return _numbered(_repeated(before), before), _numbered(_repeated(after), after)
     return dict(enumerate(enumerate(before))), dict(enumerate(enumerate(after)))
 
@@ -251,9 +222,7 @@ def _repeated(items: Sequence[Any]) -> list[tuple[bytes, int]]:
     return identities
 
 
-def _numbered(
-    identities: Sequence[Any], items: Sequence[Any]
-) -> dict[Any, tuple[int, Any]]:
+def _numbered(identities: Sequence[Any], items: Sequence[Any]) -> dict[Any, tuple[int, Any]]:
     return dict(zip(identities, enumerate(items), strict=True))
 
 
@@ -265,11 +234,7 @@ def _moved(order: Sequence[Any], new_order: Sequence[Any]) -> set[Any]:
     best: list[list[Any]] = []  # best[n]: a run of n + 1 that ends as early as possible
     for identity in new_order:
         place = next(
-            (
-                n
-                for n, run in enumerate(best)
-                if position[run[-1]] >= position[identity]
-            ),
+            (n for n, run in enumerate(best) if position[run[-1]] >= position[identity]),
             len(best),
         )
         run = [*(best[place - 1] if place else []), identity]

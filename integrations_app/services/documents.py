@@ -1,4 +1,6 @@
-"""A vendor's documents: the one door to their canonical form, their redaction and their comparison, and to plain text."""
+"""A vendor's documents: the one door to their canonical form, their redaction and their comparison, and to plain
+text.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +27,12 @@ __all__ = [
 ]
 
 # NUL (PostgreSQL refuses it), other control characters, lone surrogates, and what turns the direction of a whole line.
-_UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]"
-)
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 def plain(text: str, limit: int) -> str:
     """A vendor's text for a column: one line of printable characters, at most `limit` of them."""
-    if (
-        not text.isprintable()
-        or len(text) > limit
-        or text[:1] == " "
-        or text[-1:] == " "
-    ):
+    if not text.isprintable() or len(text) > limit or text[:1] == " " or text[-1:] == " ":
         text = _UNPRINTABLE.sub("", text.replace("\n", " ").replace("\t", " ")).strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"
     return text
@@ -48,12 +43,5 @@ def plain_json(value: Any, limit: int) -> Any:
     if isinstance(value, str):
         return plain(value, limit)
     if isinstance(value, Mapping):
-        return {
-            plain(str(key), limit): plain_json(item, limit)
-            for key, item in value.items()
-        }
-    return (
-        [plain_json(item, limit) for item in value]
-        if isinstance(value, list | tuple)
-        else value
-    )
+        return {plain(str(key), limit): plain_json(item, limit) for key, item in value.items()}
+    return [plain_json(item, limit) for item in value] if isinstance(value, list | tuple) else value

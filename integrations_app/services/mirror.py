@@ -56,7 +56,8 @@ _LARGEST = 2**31 - 1
 _READ_FIELDS = (
     "name", "name_sort", "app", "state", "state_rank", "state_since", "turn", "finding_code", "finding_subject",
     "finding_count", "findings_count", "vendor_words", "version", "latest_version", "is_behind", "remote_url",
-    "remote_created_at", "remote_updated_at", "last_used_at", "seen_at", "changed_at", "missing_since", "gone_at", "digest",
+    "remote_created_at", "remote_updated_at", "last_used_at", "seen_at", "changed_at", "missing_since", "gone_at",
+    "digest",
 )  # fmt: skip
 
 
@@ -73,7 +74,9 @@ class Written:
 
 @dataclass(frozen=True)
 class _Item:
-    """One integration as it arrived, with what is compared: `digest` of the document, `reading` of all it is read as."""
+    """One integration as it arrived, with what is compared: `digest` of the document, `reading` of all it is read
+    as.
+    """
 
     remote: RemoteIntegration
     verdict: states.Verdict
@@ -89,9 +92,7 @@ class Mirror:
         self._account = account
         self._job = job
         self._vault = TenantVault(account.tenant_id)
-        self.redactor = Redactor(
-            registry.vendor(account.vendor).document_fields, self._vault.fingerprint
-        )
+        self.redactor = Redactor(registry.vendor(account.vendor).document_fields, self._vault.fingerprint)
 
     def write(
         self,
@@ -108,21 +109,11 @@ class Mirror:
         items = [self._item(remote, now) for remote in remotes]
         rows = self._rows(items)
         fresh = [item for item in items if item.remote.remote_id not in rows]
-        stale = [
-            item
-            for item in items
-            if item.remote.remote_id in rows and _differs(item, rows)
-        ]
-        same = [
-            rows[i.remote.remote_id]
-            for i in items
-            if i.remote.remote_id in rows and not _differs(i, rows)
-        ]
+        stale = [item for item in items if item.remote.remote_id in rows and _differs(item, rows)]
+        same = [rows[i.remote.remote_id] for i in items if i.remote.remote_id in rows and not _differs(i, rows)]
         documents = self._documents([rows[item.remote.remote_id] for item in stale])
         written = Written(len(fresh), len(stale), len(same))
-        written.returned = sum(
-            rows[item.remote.remote_id].gone_at is not None for item in stale
-        )
+        written.returned = sum(rows[item.remote.remote_id].gone_at is not None for item in stale)
         batch = _Batch()
         for item in fresh:
             self._add(item, now, batch)
@@ -132,9 +123,7 @@ class Mirror:
         with transaction.atomic():
             hold()
             batch.save()
-            Integration.objects.filter(pk__in=[row.pk for row in same]).update(
-                seen_at=now, missing_since=None
-            )
+            Integration.objects.filter(pk__in=[row.pk for row in same]).update(seen_at=now, missing_since=None)
             for row in batch.drifted[:record_drift]:
                 record(
                     Event.INTEGRATION_DRIFTED,
@@ -151,27 +140,20 @@ class Mirror:
         verdict = states.judge(remote, now)
         said = [[f.code, f.subject, f.count] for f in verdict.findings]
         reading = hashlib.sha256(
-            READING
-            + document_digest
-            + canonical([self._account.region, verdict.state, said, remote.remote_url])
+            READING + document_digest + canonical([self._account.region, verdict.state, said, remote.remote_url])
         )
         return _Item(remote, verdict, whole, document_digest, reading.digest())
 
     def _rows(self, items: Sequence[_Item]) -> dict[str, Integration]:
         wanted = [item.remote.remote_id for item in items]
-        rows = Integration.objects.for_tenant(self._account.tenant).filter(
-            vendor_account=self._account
-        )
+        rows = Integration.objects.for_tenant(self._account.tenant).filter(vendor_account=self._account)
         return {row.remote_id: row for row in rows.filter(remote_id__in=wanted)}
 
     def _documents(self, rows: Sequence[Integration]) -> dict[Any, IntegrationDocument]:
         if not rows:
             return {}
         documents = IntegrationDocument.objects.for_tenant(self._account.tenant)
-        return {
-            document.pk: document
-            for document in documents.filter(pk__in=[row.pk for row in rows])
-        }
+        return {document.pk: document for document in documents.filter(pk__in=[row.pk for row in rows])}
 
     # --- one row with all that belongs to it ---------------------------------------------------------------------
 
@@ -182,10 +164,7 @@ class Mirror:
             vendor=self._account.vendor,
             remote_id=item.remote.remote_id,
             first_seen_at=now,
-            changed_at=_past(
-                item.remote.remote_updated_at or item.remote.remote_created_at, now
-            )
-            or now,
+            changed_at=_past(item.remote.remote_updated_at or item.remote.remote_created_at, now) or now,
             state_since=_since(item.verdict.main, now),
         )
         self._read(item, row, now)
@@ -232,13 +211,9 @@ class Mirror:
             self._text(remote.version, 60),
             self._text(remote.latest_version, 60),
         )
-        row.is_behind = any(
-            finding.code is FindingCode.VERSION_BEHIND for finding in verdict.findings
-        )
+        row.is_behind = any(finding.code is FindingCode.VERSION_BEHIND for finding in verdict.findings)
         address = plain(remote.remote_url, 500)
-        row.remote_url = (
-            address if self.redactor.redact_text(address) == address else ""
-        )
+        row.remote_url = address if self.redactor.redact_text(address) == address else ""
         row.remote_created_at, row.remote_updated_at = (
             remote.remote_created_at,
             remote.remote_updated_at,
@@ -278,9 +253,7 @@ class Mirror:
             "since": finding.since.isoformat() if finding.since else None,
         }
 
-    def _part(
-        self, part: RemotePart, row: Integration, position: int
-    ) -> IntegrationPart:
+    def _part(self, part: RemotePart, row: Integration, position: int) -> IntegrationPart:
         return IntegrationPart(
             tenant_id=row.tenant_id,
             integration_id=row.pk,
@@ -304,19 +277,13 @@ class Mirror:
             ],
         )
 
-    def _aliases(
-        self, remote: RemoteIntegration, row: Integration
-    ) -> Iterable[IntegrationAlias]:
+    def _aliases(self, remote: RemoteIntegration, row: Integration) -> Iterable[IntegrationAlias]:
         texts = dict.fromkeys(filter(None, map(normal_alias, remote.aliases)))
         for text in list(texts)[:ALIASES_KEPT]:
             alias_digest = self._vault.digest(ALIAS_PURPOSE, text)
-            yield IntegrationAlias(
-                tenant_id=row.tenant_id, integration_id=row.pk, digest=alias_digest
-            )
+            yield IntegrationAlias(tenant_id=row.tenant_id, integration_id=row.pk, digest=alias_digest)
 
-    def _snapshot(
-        self, former: IntegrationDocument, row: Integration, now: datetime
-    ) -> Snapshot:
+    def _snapshot(self, former: IntegrationDocument, row: Integration, now: datetime) -> Snapshot:
         """The document that is about to be replaced; `row` still says when the vendor last showed it."""
         snapshot = Snapshot(
             tenant_id=row.tenant_id,
@@ -328,9 +295,7 @@ class Mirror:
             redacted=bytes(former.redacted),
             digest=bytes(former.digest),
         )
-        snapshot.sealed = self._vault.seal(
-            snapshot.context, self._vault.unseal(former.context, former.sealed)
-        )
+        snapshot.sealed = self._vault.seal(snapshot.context, self._vault.unseal(former.context, former.sealed))
         return snapshot
 
     def _text(self, text: str, limit: int) -> str:
@@ -365,24 +330,13 @@ class _Batch:
 
 def normal_alias(text: str) -> bytes:
     """The form of an alias that is looked up: what people paste differs in case and in spaces around it."""
-    return (
-        unicodedata.normalize("NFKC", text)
-        .strip()
-        .casefold()
-        .encode("utf-8", "replace")
-    )
+    return unicodedata.normalize("NFKC", text).strip().casefold().encode("utf-8", "replace")
 
 
 def usable(remote: RemoteIntegration) -> BadItem | None:
     """Why a list's item cannot be kept, None when it can."""
-    if (
-        not remote.remote_id
-        or len(remote.remote_id) > REMOTE_ID_LENGTH
-        or not remote.remote_id.isprintable()
-    ):
-        return BadItem(
-            "", "The item's id is empty, too long or not printable.", remote.raw
-        )
+    if not remote.remote_id or len(remote.remote_id) > REMOTE_ID_LENGTH or not remote.remote_id.isprintable():
+        return BadItem("", "The item's id is empty, too long or not printable.", remote.raw)
     return None
 
 

@@ -3,7 +3,8 @@
 Four things make a value secret, and one is enough:
 - its place: the vendor module declares the field secret, and then everything below it is;
 - its name: a field nobody declared whose name speaks of tokens, passwords, webhooks and the like;
-- its shape: a signed token, a key with a well-known beginning, an address that carries a password, a signature or a hook;
+- its shape: a signed token, a key with a well-known beginning, an address that carries a password, a signature or a
+hook;
 - its randomness: a long string without sense, in a field that is not declared to hold ids.
 In doubt it is secret: a value hidden needlessly costs a glance at the vendor, a value shown cannot be taken back.
 """
@@ -26,7 +27,8 @@ from integrations_app.vendors.base import DocumentField, FieldKind
 MARK = "$secret"
 
 _SUSPICIOUS_NAME = re.compile(
-    r"token|secret|passw|passphrase|pwd|credential|authoriz|authentication|bearer|apikey|accesskey|privatekey|signingkey"
+    r"token|secret|passw|passphrase|pwd|credential|authoriz|authentication|bearer|apikey|accesskey"
+    r"|privatekey|signingkey"
     r"|encryptionkey|sharedkey|clientkey|signature|signed|hmac|webhook|hookurl|callbackurl|cookie|jwt|session(id|key)$"
     r"|connectionstring|dsn$|^auth$|^sig$|^pin$|^otp$"
 )
@@ -72,9 +74,7 @@ _SECRET_PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\s\"'<>()\[\]{},;:=&|@#?%]{20,}")
-_UUID = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
-)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(Z|[+-]\d\d:?\d\d)?")
 
@@ -101,9 +101,7 @@ _UNDECLARED = _Place()
 class Redactor:
     """Redacts the documents of one vendor for one tenant; `fingerprint` is the tenant's (bytes to eight hex digits)."""
 
-    def __init__(
-        self, fields: Iterable[DocumentField], fingerprint: Callable[[bytes], str]
-    ) -> None:
+    def __init__(self, fields: Iterable[DocumentField], fingerprint: Callable[[bytes], str]) -> None:
         self._fingerprint = fingerprint
         self._root = _Place()
         for declared in fields:
@@ -139,32 +137,21 @@ class Redactor:
         return f"[secret {self._of(found)}]"
 
     def _of(self, value: Any) -> str:
-        return self._fingerprint(
-            value.encode("utf-8", "surrogatepass")
-            if isinstance(value, str)
-            else canonical(value)
-        )
+        return self._fingerprint(value.encode("utf-8", "surrogatepass") if isinstance(value, str) else canonical(value))
 
     def _any(self, value: Any, name: str, place: _Place, *, is_hidden: bool) -> Any:
         is_hidden = is_hidden or place.kind is FieldKind.SECRET
         if isinstance(value, Mapping):
-            return {
-                self._key(key): self._member(key, item, place, is_hidden)
-                for key, item in value.items()
-            }
+            return {self._key(key): self._member(key, item, place, is_hidden) for key, item in value.items()}
         if isinstance(value, list | tuple):
             inside = place.below.get("[]", _Place(place.kind))
-            return [
-                self._any(item, name, inside, is_hidden=is_hidden) for item in value
-            ]
+            return [self._any(item, name, inside, is_hidden=is_hidden) for item in value]
         return self._leaf(value, name, place, is_hidden)
 
     def _member(self, key: str, value: Any, place: _Place, is_hidden: bool) -> Any:
         declared = place.below.get(key)
         if declared is None:
-            is_hidden = is_hidden or (
-                is_suspicious_name(key) and not isinstance(value, bool)
-            )
+            is_hidden = is_hidden or (is_suspicious_name(key) and not isinstance(value, bool))
             # Below a declared document the same doubts hold as for a field nobody knows.
             declared = _UNDECLARED
         return self._any(value, key, declared, is_hidden=is_hidden)
@@ -172,19 +159,13 @@ class Redactor:
     def _key(self, key: str) -> str:
         if key.lstrip("$") == "secret" and key.startswith("$"):
             return "$" + key
-        return (
-            f"{MARK} {self._of(key)}"
-            if is_secret_text(key, FieldKind.TEXT, allow_ids=True)
-            else key
-        )
+        return f"{MARK} {self._of(key)}" if is_secret_text(key, FieldKind.TEXT, allow_ids=True) else key
 
     def _leaf(self, value: Any, name: str, place: _Place, is_hidden: bool) -> Any:
         if value is None or value == "":
             return value  # "not set" is no secret
         if not is_hidden and isinstance(value, str):
-            is_hidden = is_secret_text(
-                value, place.kind, allow_ids=bool(_ID_NAME.search(name))
-            )
+            is_hidden = is_secret_text(value, place.kind, allow_ids=bool(_ID_NAME.search(name)))
         return {MARK: self._of(value)} if is_hidden else value
 
 
@@ -196,50 +177,32 @@ def is_suspicious_name(name: str) -> bool:
     return len(words) < 2 or words[-1].lower() not in _TELLING_WORDS
 
 
-def is_secret_text(
-    text: str, kind: FieldKind | None, *, allow_ids: bool = False
-) -> bool:
+def is_secret_text(text: str, kind: FieldKind | None, *, allow_ids: bool = False) -> bool:
     """Whether a text gives itself away by its shape or its randomness; `kind` as declared, None when nobody did.
 
     `allow_ids`: ids of the usual forms are shown, for a field that nobody declared but whose name promises one.
     """
     if len(text) < RANDOM_LENGTH and not _may_hide(text):
         return False
-    if (
-        _KNOWN_BEGINNING.search(text)
-        or _SIGNED_TOKEN.search(text)
-        or _NAMED_IN_TEXT.search(text)
-    ):
+    if _KNOWN_BEGINNING.search(text) or _SIGNED_TOKEN.search(text) or _NAMED_IN_TEXT.search(text):
         return True
     if any(_is_secret_address(found) for found in _ADDRESS.findall(text)):
         return True
     if kind is FieldKind.CODE:  # declared to hold what looks random
         return False
-    return any(
-        is_random(word, allow_ids=allow_ids)
-        for word in _WORD.findall(_ADDRESS.sub(" ", text))
-    )
+    return any(is_random(word, allow_ids=allow_ids) for word in _WORD.findall(_ADDRESS.sub(" ", text)))
 
 
 def _may_hide(text: str) -> bool:
     """Whether a short text is worth a closer look: it names something, or has the look of an address or a key."""
-    return (
-        "=" in text
-        or ":" in text
-        or "_" in text
-        or "-" in text
-        or "eyJ" in text
-        or " " in text
-    )
+    return "=" in text or ":" in text or "_" in text or "-" in text or "eyJ" in text or " " in text
 
 
 def _is_secret_address(address: str) -> bool:
     """An address that opens something by itself: a password, a signature or a key in it, or a hook."""
     try:
         parts = urlsplit(address)
-        parameters = parse_qsl(
-            parts.query + "&" + parts.fragment, keep_blank_values=True
-        )
+        parameters = parse_qsl(parts.query + "&" + parts.fragment, keep_blank_values=True)
     except ValueError:
         return True
     if "@" in parts.netloc and parts.scheme.lower() != "mailto":
@@ -247,9 +210,7 @@ def _is_secret_address(address: str) -> bool:
     where = (parts.netloc + parts.path).lower()
     if "hook" in where or "/services/t" in where:
         return True
-    if any(
-        _SECRET_PARAMETER.search(name) or is_random(value) for name, value in parameters
-    ):
+    if any(_SECRET_PARAMETER.search(name) or is_random(value) for name, value in parameters):
         return True
     return any(is_random(step, allow_ids=True) for step in parts.path.split("/"))
 
@@ -260,13 +221,9 @@ def is_random(word: str, *, allow_ids: bool = False) -> bool:
         return False
     if _is_id(word):
         return not allow_ids
-    if allow_ids and all(
-        _is_id(part) or len(part) < RANDOM_LENGTH for part in re.split(r"[/._]", word)
-    ):
+    if allow_ids and all(_is_id(part) or len(part) < RANDOM_LENGTH for part in re.split(r"[/._]", word)):
         return False
-    return any(
-        _is_random_run(run) for run in re.split(r"[/.\\~]", word)
-    ) or _is_random_run(word)
+    return any(_is_random_run(run) for run in re.split(r"[/.\\~]", word)) or _is_random_run(word)
 
 
 def _is_id(word: str) -> bool:
@@ -275,15 +232,11 @@ def _is_id(word: str) -> bool:
 
 def _is_random_run(run: str) -> bool:
     letters_and_digits = [character for character in run if character.isalnum()]
-    if len(letters_and_digits) < RANDOM_LENGTH or any(
-        ord(character) > 127 for character in letters_and_digits
-    ):
+    if len(letters_and_digits) < RANDOM_LENGTH or any(ord(character) > 127 for character in letters_and_digits):
         return False
     pieces = [piece for piece in re.split(r"[^0-9A-Za-z]+", run) if piece]
     senseless = sum(len(piece) for piece in pieces if not _reads_like_words(piece))
-    return (
-        senseless * 2 >= len(letters_and_digits) and _entropy(letters_and_digits) >= 2.8
-    )
+    return senseless * 2 >= len(letters_and_digits) and _entropy(letters_and_digits) >= 2.8
 
 
 def _reads_like_words(piece: str) -> bool:
@@ -295,18 +248,11 @@ def _reads_like_words(piece: str) -> bool:
         return False
     if len(body) < 8 or body.islower() or body.isupper():
         return len(body) < 28
-    humps = sum(
-        1
-        for before, after in itertools.pairwise(body)
-        if before.islower() != after.islower()
-    )
+    humps = sum(1 for before, after in itertools.pairwise(body) if before.islower() != after.islower())
     return humps * 4 <= len(body) + 4
 
 
 def _entropy(characters: list[str]) -> float:
     """Bits per character."""
     total = len(characters)
-    return -sum(
-        count / total * math.log2(count / total)
-        for count in Counter(characters).values()
-    )
+    return -sum(count / total * math.log2(count / total) for count in Counter(characters).values())

@@ -35,7 +35,9 @@ def region(vendor: str, slug: str) -> Region:
 
 
 def allowed_networks(vendor: str, slug: str) -> tuple[str, ...]:
-    """The private networks that calls to a region may reach: loopback for the simulator, else what the installer allows."""
+    """The private networks that calls to a region may reach: loopback for the simulator, else what the installer
+    allows.
+    """
     if slug in {found.slug for found in _simulated(registry.vendor(vendor))}:
         return LOOPBACK_NETWORKS
     return tuple(entry for entry in settings.VENDOR_ALLOWED_HOSTS if _is_network(entry))
@@ -70,9 +72,9 @@ def _at(client: type[VendorClient], where: str) -> Iterator[Region]:
         if (hosts, dict(own.options)) in seen:
             continue
         seen.append((hosts, dict(own.options)))
-        name = hashlib.sha256(
-            f"{where}|{sorted(hosts.items())}|{sorted(own.options.items())}".encode()
-        ).hexdigest()[:12]
+        name = hashlib.sha256(f"{where}|{sorted(hosts.items())}|{sorted(own.options.items())}".encode()).hexdigest()[
+            :12
+        ]
         label = urlsplit(hosts["api"]).netloc
         if own.options:
             label += f" ({own.label})"

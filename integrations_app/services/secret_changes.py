@@ -1,7 +1,7 @@
 """A new secret on its way in: kept sealed, tested by a worker, applied only when it works and opens the same account.
 
-Region and binding (end user, tenant key) change only together with the secret, typed anew: otherwise whoever may edit an
-account could point a stored secret at another place without knowing it.
+Region and binding (end user, tenant key) change only together with the secret, typed anew: otherwise whoever may edit
+an account could point a stored secret at another place without knowing it.
 """
 
 from __future__ import annotations
@@ -61,9 +61,7 @@ def request(
     if credential.is_shared:
         credentials.require_platform_admin(by)
     if credential.version != version:
-        raise StaleError(
-            f"The secret of “{account}” was replaced by somebody else meanwhile."
-        )
+        raise StaleError(f"The secret of “{account}” was replaced by somebody else meanwhile.")
     cleaned = credentials.checked_fields(account.vendor, fields)
     change = SecretChange(
         tenant_id=credential.tenant_id,
@@ -95,69 +93,42 @@ def request(
 def checked_binding(vendor: str, binding: Mapping[str, str]) -> dict[str, str]:
     """What binds an account at its vendor, stripped; raises InvalidError for missing, unknown or overlong fields."""
     known = registry.vendor(vendor).binding_fields
-    errors = {
-        name: "This vendor has no such field."
-        for name in binding
-        if name not in {field.name for field in known}
-    }
+    errors = {name: "This vendor has no such field." for name in binding if name not in {field.name for field in known}}
     cleaned = {field.name: binding.get(field.name, "").strip() for field in known}
     for field in known:
         value = cleaned[field.name]
         if not value and field.is_required:
             errors[field.name] = f"{field.label} is needed."
         elif len(value) > 300 or not value.isprintable():
-            errors[field.name] = (
-                f"{field.label} must be one line of at most 300 characters."
-            )
+            errors[field.name] = f"{field.label} must be one line of at most 300 characters."
     if errors:
         raise InvalidError(errors)
     return cleaned
 
 
 def _seal(change: SecretChange, vendor: str, fields: Mapping[str, str]) -> None:
-    secret_names = {
-        field.name
-        for field in registry.vendor(vendor).credential_fields
-        if field.is_secret
-    }
+    secret_names = {field.name for field in registry.vendor(vendor).credential_fields if field.is_secret}
     tenant_vault = vault.TenantVault(change.tenant_id)
-    change.public_fields = {
-        name: value for name, value in fields.items() if name not in secret_names
-    }
+    change.public_fields = {name: value for name, value in fields.items() if name not in secret_names}
     change.sealed = tenant_vault.seal(
         change.context,
         orjson.dumps({name: fields[name] for name in sorted(secret_names)}),
     )
     change.fingerprint = _fingerprint(tenant_vault, fields, secret_names)
     change.previous_fingerprint = ", ".join(
-        change.credential.secrets.order_by("field").values_list(
-            "fingerprint", flat=True
-        )
+        change.credential.secrets.order_by("field").values_list("fingerprint", flat=True)
     )[:16]
 
 
-def _fingerprint(
-    tenant_vault: vault.TenantVault, fields: Mapping[str, str], names: set[str]
-) -> str:
-    return ", ".join(
-        tenant_vault.fingerprint(fields[name].encode()) for name in sorted(names)
-    )[:16]
+def _fingerprint(tenant_vault: vault.TenantVault, fields: Mapping[str, str], names: set[str]) -> str:
+    return ", ".join(tenant_vault.fingerprint(fields[name].encode()) for name in sorted(names))[:16]
 
 
 def _abandon_older(change: SecretChange, account: VendorAccount) -> None:
     """One new secret at a time: what nobody works on any more is given up, what is being tested goes first."""
-    if (
-        Job.objects.for_tenant(account.tenant)
-        .open()
-        .filter(key=f"{JOB_TYPE}:{account.pk}")
-        .exists()
-    ):
-        raise InvalidError(
-            {"": "Another new secret for this account is being tested right now."}
-        )
-    older = SecretChange.objects.filter(
-        credential=change.credential, outcome=Outcome.PENDING
-    )
+    if Job.objects.for_tenant(account.tenant).open().filter(key=f"{JOB_TYPE}:{account.pk}").exists():
+        raise InvalidError({"": "Another new secret for this account is being tested right now."})
+    older = SecretChange.objects.filter(credential=change.credential, outcome=Outcome.PENDING)
     older.update(outcome=Outcome.ABANDONED, sealed=None, decided_at=timezone.now())
 
 
@@ -169,9 +140,7 @@ def decide(account: VendorAccount, change_id: uuid.UUID) -> SecretChange:
 
     Raises the VendorError of a vendor that did not answer: then the change is given up and nothing is different.
     """
-    change = SecretChange.objects.select_related("credential", "requested_by").get(
-        pk=change_id
-    )
+    change = SecretChange.objects.select_related("credential", "requested_by").get(pk=change_id)
     if change.outcome != Outcome.PENDING or change.sealed is None:
         return change
     fields = {**change.public_fields, **_opened(change)}
@@ -194,16 +163,14 @@ def decide(account: VendorAccount, change_id: uuid.UUID) -> SecretChange:
 
 
 def _opened(change: SecretChange) -> dict[str, str]:
-    plain: dict[str, str] = orjson.loads(
-        vault.unseal(change.tenant_id, change.context, change.sealed or b"")
-    )
+    plain: dict[str, str] = orjson.loads(vault.unseal(change.tenant_id, change.context, change.sealed or b""))
     return plain
 
 
-def _test(
-    account: VendorAccount, change: SecretChange, fields: Mapping[str, str]
-) -> AccountReport:
-    """Ask the vendor with the new secret. Without the breaker, which counts the old one's failures, and the token store."""
+def _test(account: VendorAccount, change: SecretChange, fields: Mapping[str, str]) -> AccountReport:
+    """Ask the vendor with the new secret. Without the breaker, which counts the old one's failures, and the token
+    store.
+    """
     where = regions.region(account.vendor, change.region or account.region)
     connection = Connection(
         region=where,
@@ -215,26 +182,15 @@ def _test(
     return registry.vendor(account.vendor)(connection).test_account()
 
 
-def _refusal(
-    account: VendorAccount, change: SecretChange, report: AccountReport
-) -> str:
+def _refusal(account: VendorAccount, change: SecretChange, report: AccountReport) -> str:
     """Why the new secret is not taken, "" when it is."""
     if account_health.state_of(report) == VendorAccount.State.FAILING:
-        answers = "; ".join(
-            f"{probe.name}: {probe.answer}" for probe in report.probes if not probe.ok
-        )
-        return f"The new secret does not work ({answers or 'no answer'}). Nothing was changed."[
-            :300
-        ]
+        answers = "; ".join(f"{probe.name}: {probe.answer}" for probe in report.probes if not probe.ok)
+        return f"The new secret does not work ({answers or 'no answer'}). Nothing was changed."[:300]
     is_elsewhere = bool(change.region and change.region != account.region) or bool(
         change.binding and change.binding != account.binding
     )
-    if (
-        not is_elsewhere
-        and account.identity
-        and report.identity
-        and account.identity != report.identity
-    ):
+    if not is_elsewhere and account.identity and report.identity and account.identity != report.identity:
         return (
             f"The new secret opens another account at the vendor (“{report.identity[:80]}” instead of"
             f" “{account.identity[:80]}”). Nothing was changed."
@@ -258,9 +214,7 @@ def _apply(
         credential.save(update_fields=["expires_on"])
         credentials.set_fields(credential, fields, by=change.requested_by)
         if moved:
-            VendorAccount.objects.filter(pk=account.pk).update(
-                version=F("version") + 1, **moved
-            )
+            VendorAccount.objects.filter(pk=account.pk).update(version=F("version") + 1, **moved)
         for user in VendorAccount.objects.filter(credential=credential):
             vendor_gates.reset(user)
         _close(change, Outcome.APPLIED, "")
@@ -288,11 +242,7 @@ def _apply(
 
 def _moved(account: VendorAccount, change: SecretChange) -> dict[str, Any]:
     wanted = {"region": change.region, "binding": change.binding}
-    return {
-        field: value
-        for field, value in wanted.items()
-        if value and value != getattr(account, field)
-    }
+    return {field: value for field, value in wanted.items() if value and value != getattr(account, field)}
 
 
 def _close(change: SecretChange, outcome: str, refusal: str) -> None:

@@ -73,21 +73,13 @@ def _several(count: int, one: str, many: str) -> str:
 
 
 def _about(with_subject: str, bare: str) -> Callable[[Finding], str]:
-    return lambda finding: (
-        with_subject.format(subject=finding.subject) if finding.subject else bare
-    )
+    return lambda finding: with_subject.format(subject=finding.subject) if finding.subject else bare
 
 
 def _missing_parameters(finding: Finding) -> str:
     if finding.count > 1:
-        return f"{finding.count} parameters missing" + (
-            f", first “{finding.subject}”" if finding.subject else ""
-        )
-    return (
-        f"parameter “{finding.subject}” missing"
-        if finding.subject
-        else "parameters missing"
-    )
+        return f"{finding.count} parameters missing" + (f", first “{finding.subject}”" if finding.subject else "")
+    return f"parameter “{finding.subject}” missing" if finding.subject else "parameters missing"
 
 
 def _offline(finding: Finding) -> str:
@@ -100,9 +92,7 @@ def _behind(finding: Finding) -> str:
     if finding.subject and finding.count <= 1:
         return f"“{finding.subject}” behind the latest version"
     return (
-        f"{_several(finding.count, 'workflow', 'workflows')} behind"
-        if finding.count
-        else "behind the latest version"
+        f"{_several(finding.count, 'workflow', 'workflows')} behind" if finding.count else "behind the latest version"
     )
 
 
@@ -168,12 +158,7 @@ RULES: Mapping[FindingCode, Rule] = {
     FindingCode.HALF_INSTALLED: Rule(
         Turn.OURS,
         lambda finding: (
-            "half installed"
-            + (
-                f": {_several(finding.count, 'step', 'steps')} left"
-                if finding.count
-                else ""
-            )
+            "half installed" + (f": {_several(finding.count, 'step', 'steps')} left" if finding.count else "")
         ),
         "Finish the installation",
         "Some steps of the installation were never done; go on at {vendor} where it stopped.",
@@ -206,20 +191,14 @@ RULES: Mapping[FindingCode, Rule] = {
     ),
     FindingCode.WORKFLOWS_OFF: Rule(
         Turn.NOBODY,
-        lambda finding: (
-            f"{_several(finding.count, 'workflow', 'workflows')} switched off"
-        ),
+        lambda finding: f"{_several(finding.count, 'workflow', 'workflows')} switched off",
         "Some of it is switched off",
         "Nothing to do if that is on purpose.",
         raises=False,
     ),
     FindingCode.NEVER_USED: Rule(
         Turn.NOBODY,
-        lambda finding: (
-            "never used"
-            if finding.since is None
-            else f"not used since {finding.since:%-d %b %Y}"
-        ),
+        lambda finding: "never used" if finding.since is None else f"not used since {finding.since:%-d %b %Y}",
         "It is not in use",
         "Nothing to do if that is on purpose.",
         raises=False,
@@ -253,11 +232,7 @@ def judge(remote: RemoteIntegration, now: datetime | None = None) -> Verdict:
     )
     state = _state(remote.lifecycle, findings)
     main = findings[0] if findings else None
-    turn = (
-        RULES[main.code].turn
-        if main and state not in (State.ARCHIVED, State.INACTIVE)
-        else Turn.NOBODY
-    )
+    turn = RULES[main.code].turn if main and state not in (State.ARCHIVED, State.INACTIVE) else Turn.NOBODY
     return Verdict(state, turn, tuple(findings))
 
 
@@ -274,11 +249,7 @@ def _state(lifecycle: Lifecycle, findings: Iterable[Finding]) -> str:
 def _with_unused(remote: RemoteIntegration, now: datetime) -> list[Finding]:
     findings = list(remote.findings)
     is_noted = any(finding.code is FindingCode.NEVER_USED for finding in findings)
-    if (
-        not is_noted
-        and remote.last_used_at is not None
-        and now - remote.last_used_at > UNUSED_AFTER
-    ):
+    if not is_noted and remote.last_used_at is not None and now - remote.last_used_at > UNUSED_AFTER:
         findings.append(Finding(FindingCode.NEVER_USED, since=remote.last_used_at))
     return findings
 
@@ -301,11 +272,7 @@ def sentence(integration: Integration) -> str:
     )  # fmt: skip
     words = RULES[finding.code].sentence(finding)
     others = integration.findings_count - 1
-    return (
-        f"{words} and {others} more"
-        if others > 0 and integration.state == State.ATTENTION
-        else words
-    )
+    return f"{words} and {others} more" if others > 0 and integration.state == State.ATTENTION else words
 
 
 @dataclass(frozen=True)
@@ -321,20 +288,13 @@ class NextStep:
     since: str = ""
 
 
-def next_steps(
-    integration: Integration, findings: Sequence[Mapping[str, Any]]
-) -> list[NextStep]:
+def next_steps(integration: Integration, findings: Sequence[Mapping[str, Any]]) -> list[NextStep]:
     """What to do about an integration, most important first. `findings` is `IntegrationDocument.findings`."""
     vendor = registry.vendor(integration.vendor).label
     if integration.state == State.GONE:
         advice = f"It was removed at {vendor}, or this account may no longer see it. What we last knew is kept here."
-        return [
-            NextStep("gone", f"Gone from {vendor}", advice, Turn.NOBODY, Action.NONE)
-        ]
-    return [
-        _next_step(finding, vendor, has_page=bool(integration.remote_url))
-        for finding in findings
-    ]
+        return [NextStep("gone", f"Gone from {vendor}", advice, Turn.NOBODY, Action.NONE)]
+    return [_next_step(finding, vendor, has_page=bool(integration.remote_url)) for finding in findings]
 
 
 def _next_step(finding: Mapping[str, Any], vendor: str, *, has_page: bool) -> NextStep:

@@ -1,8 +1,8 @@
 """One pass over an account's list: read page by page, written as it comes, and only then asked what is missing.
 
 A list that ended early says nothing about what it did not show. A whole list marks what it lacks as missing; what is
-missing again in a later whole list is asked for one by one, and gone only when the vendor then has no such thing. A list
-that is empty or far shorter than before is believed when the next one says the same.
+missing again in a later whole list is asked for one by one, and gone only when the vendor then has no such thing. A
+list that is empty or far shorter than before is believed when the next one says the same.
 """
 
 from __future__ import annotations
@@ -71,9 +71,7 @@ class Watcher(Protocol):
     def hold(self) -> None: ...
 
 
-def sync(
-    account: VendorAccount, *, job: Job | None, progress: Watcher
-) -> dict[str, Any]:
+def sync(account: VendorAccount, *, job: Job | None, progress: Watcher) -> dict[str, Any]:
     """Mirror the account's whole list. Returns the counts of the run, for the job's page.
 
     Run again after whatever end, it does the whole pass anew and nothing twice. Raises VendorError as the vendor fails,
@@ -95,22 +93,16 @@ def sync(
     except BaseException as error:
         _end_early(
             run,
-            "The job was stopped."
-            if isinstance(error, Exception)
-            else "The worker was stopped.",
+            "The job was stopped." if isinstance(error, Exception) else "The worker was stopped.",
         )
         raise
 
 
 def _begin(account: VendorAccount, job: Job | None) -> SyncRun:
-    left_over = SyncRun.objects.for_tenant(account.tenant).filter(
-        vendor_account=account, outcome=Outcome.RUNNING
-    )
+    left_over = SyncRun.objects.for_tenant(account.tenant).filter(vendor_account=account, outcome=Outcome.RUNNING)
     for run in left_over:
         _end_early(run, "The worker was lost.")
-    return SyncRun.objects.create(
-        tenant=account.tenant, vendor_account=account, job=job
-    )
+    return SyncRun.objects.create(tenant=account.tenant, vendor_account=account, job=job)
 
 
 def _end_early(run: SyncRun, note: str) -> None:
@@ -167,7 +159,9 @@ class _Reading:
         self._set_aside([*page.bad, *unusable])
 
     def _new(self, items: Iterable[RemoteIntegration]) -> Iterable[RemoteIntegration]:
-        """Each integration once: the first time it is listed counts, whether it stands there twice or moved meanwhile."""
+        """Each integration once: the first time it is listed counts, whether it stands there twice or moved
+        meanwhile.
+        """
         for item in items:
             if item.remote_id in self.listed:
                 self.run.duplicates += 1
@@ -190,9 +184,7 @@ class _Reading:
         self.run.unchanged += written.unchanged
         self.run.returned += written.returned
         for row in written.drifted[:left]:
-            self.progress.say(
-                "Changed at the vendor; the former document is kept.", subject=row.name
-            )
+            self.progress.say("Changed at the vendor; the former document is kept.", subject=row.name)
         self.progress.advance(len(chunk))
 
     def _set_aside(self, bad_items: Sequence[BadItem]) -> None:
@@ -213,9 +205,7 @@ class _Reading:
                 self.progress.hold()
                 bulk_rows.insert(rows)
 
-    def _quarantined(
-        self, bad: BadItem, remote_id: str, reason: str
-    ) -> QuarantinedItem:
+    def _quarantined(self, bad: BadItem, remote_id: str, reason: str) -> QuarantinedItem:
         return QuarantinedItem(
             tenant_id=self.account.tenant_id,
             vendor_account_id=self.account.pk,
@@ -248,20 +238,12 @@ def _finish(reading: _Reading, client: VendorClient) -> dict[str, Any]:
     else:
         gone = _confirm(reading, client, absent.again)
     run.missing, run.gone = len(first), len(gone)
-    run.outcome = (
-        Outcome.SUSPECT
-        if doubt
-        else Outcome.PARTIAL
-        if run.quarantined
-        else Outcome.WHOLE
-    )
+    run.outcome = Outcome.SUSPECT if doubt else Outcome.PARTIAL if run.quarantined else Outcome.WHOLE
     run.ended_at, run.note = now, doubt or _note(reading)
     with transaction.atomic():
         reading.progress.hold()
         for chunk in bulk_rows.chunks(first, 500):
-            Integration.objects.filter(pk__in=chunk, missing_since=None).update(
-                missing_since=now
-            )
+            Integration.objects.filter(pk__in=chunk, missing_since=None).update(missing_since=now)
         for chunk in bulk_rows.chunks(gone, 500):
             mark_gone(chunk, now)
         run.save()
@@ -278,9 +260,7 @@ def _finish(reading: _Reading, client: VendorClient) -> dict[str, Any]:
 
 
 def _absent(reading: _Reading) -> _Absent:
-    rows = Integration.objects.for_tenant(reading.account.tenant).filter(
-        vendor_account=reading.account, gone_at=None
-    )
+    rows = Integration.objects.for_tenant(reading.account.tenant).filter(vendor_account=reading.account, gone_at=None)
     before, first, again = 0, [], []
     for row_id, remote_id, missing_since, first_seen_at in rows.values_list(
         "pk", "remote_id", "missing_since", "first_seen_at"
@@ -301,27 +281,22 @@ def _doubt(reading: _Reading, absent: _Absent) -> str:
         return ""
     vendor = registry.vendor(reading.account.vendor).label
     held = "was empty" if not listed else f"held {listed}"
-    return f"{vendor}'s list {held} where {before} were known. Nothing is marked missing until a second list says the same."
+    doubt = f"{vendor}'s list {held} where {before} were known."
+    return f"{doubt} Nothing is marked missing until a second list says the same."
 
 
 def _last_seen_if_suspect(reading: _Reading) -> int | None:
     """How many items the last list held that was read to its end, if it was not believed."""
-    ended = SyncRun.objects.for_tenant(reading.account.tenant).filter(
-        vendor_account=reading.account
-    )
+    ended = SyncRun.objects.for_tenant(reading.account.tenant).filter(vendor_account=reading.account)
     ended = ended.filter(outcome__in=[Outcome.WHOLE, Outcome.PARTIAL, Outcome.SUSPECT])
     last = ended.order_by("-started_at", "-id").values_list("outcome", "seen").first()
     return last[1] if last and last[0] == Outcome.SUSPECT else None
 
 
-def _confirm(
-    reading: _Reading, client: VendorClient, row_ids: Sequence[Any]
-) -> tuple[Any, ...]:
+def _confirm(reading: _Reading, client: VendorClient, row_ids: Sequence[Any]) -> tuple[Any, ...]:
     """Ask the vendor for what two whole lists lacked; returns what it has no more. What it still shows is written."""
     gone = []
-    rows = Integration.objects.filter(pk__in=row_ids[:CONFIRMED_PER_RUN]).only(
-        "pk", "remote_id", "name"
-    )
+    rows = Integration.objects.filter(pk__in=row_ids[:CONFIRMED_PER_RUN]).only("pk", "remote_id", "name")
     for row in rows.order_by("missing_since", "pk"):
         reading.progress.check()
         try:
@@ -339,12 +314,8 @@ def _confirm(
             )
         else:
             if remote.remote_id == row.remote_id:
-                reading.mirror.write(
-                    [remote], hold=reading.progress.hold, record_drift=DRIFT_RECORDED
-                )
-                reading.progress.say(
-                    "Not listed, but still at the vendor.", subject=row.name
-                )
+                reading.mirror.write([remote], hold=reading.progress.hold, record_drift=DRIFT_RECORDED)
+                reading.progress.say("Not listed, but still at the vendor.", subject=row.name)
     return tuple(gone)
 
 
@@ -357,13 +328,9 @@ def _note(reading: _Reading) -> str:
 def _close(reading: _Reading, now: datetime, *, is_whole: bool) -> None:
     """Replace the bad items of the former list by this one's, and write down how the account is."""
     account, run = reading.account, reading.run
-    QuarantinedItem.objects.for_tenant(account.tenant).filter(
-        vendor_account=account
-    ).exclude(sync_run=run).delete()
+    QuarantinedItem.objects.for_tenant(account.tenant).filter(vendor_account=account).exclude(sync_run=run).delete()
     if is_whole:
-        VendorAccount.objects.filter(pk=account.pk).update(
-            listed_at=now, listed_count=len(reading.listed)
-        )
+        VendorAccount.objects.filter(pk=account.pk).update(listed_at=now, listed_count=len(reading.listed))
     account_health.note_success(account, sentence="" if is_whole else run.note)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import date
 from typing import Any, TypeVar, cast
@@ -35,14 +36,15 @@ from integrations_app.services.account_health import (
     ShownState,
     note_failure,
     note_success,
+    note_test,
     shown_state,
 )
 from integrations_app.services.credentials import secret_history, secret_status
 from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.services.regions import regions_for
 from integrations_app.vendors import registry
-from integrations_app.vendors.base import Connection, VendorClient
-from integrations_app.vendors.errors import VendorAuthError, VendorUnsupportedError
+from integrations_app.vendors.base import AccountReport, Connection, VendorClient
+from integrations_app.vendors.errors import VendorAuthError, VendorError, VendorUnsupportedError
 
 __all__ = [
     "ShownState",
@@ -73,15 +75,9 @@ request_secret_change = secret_changes.request
 def for_page(where: Tenant | QuerySet[Tenant]) -> QuerySet[VendorAccount]:
     """The accounts in use of a tenant (or of several), with what `shown_state` needs and `integrations_count`."""
     rows = VendorAccount.objects.in_use()
-    rows = (
-        rows.for_tenant(where) if isinstance(where, Tenant) else rows.for_tenants(where)
-    )
-    present = Integration.objects.filter(
-        vendor_account=OuterRef("pk"), gone_at=None
-    ).order_by()
-    counted = (
-        present.values("vendor_account").annotate(number=Count("pk")).values("number")
-    )
+    rows = rows.for_tenant(where) if isinstance(where, Tenant) else rows.for_tenants(where)
+    present = Integration.objects.filter(vendor_account=OuterRef("pk"), gone_at=None).order_by()
+    counted = present.values("vendor_account").annotate(number=Count("pk")).values("number")
     return rows.select_related("credential", "gate", "tenant", "owner").annotate(
         integrations_count=Coalesce(Subquery(counted), 0)
     )
@@ -121,9 +117,7 @@ def add(
     )
     with transaction.atomic():
         account.credential = (
-            _own(account, by, fields, expires_on)
-            if credential is None
-            else _shared(credential, vendor, by)
+            _own(account, by, fields, expires_on) if credential is None else _shared(credential, vendor, by)
         )
         _save_new(account)
         detail = {"vendor": vendor, "region": account.region}
@@ -146,26 +140,22 @@ def add(
                 reason=reason,
             )
         if every_seconds:
+            _check_span(every_seconds)
             schedules.set_schedule(account=account, every_seconds=every_seconds, by=by)
     return account
 
 
-def _free_name(
-    tenant: Tenant, vendor: str, name: str, except_for: VendorAccount | None = None
-) -> str:
-    taken = (
-        VendorAccount.objects.for_tenant(tenant)
-        .in_use()
-        .filter(vendor=vendor, name=name)
-    )
+def _check_span(every_seconds: int) -> None:
+    if not schedules.MIN_SECONDS <= every_seconds <= schedules.MAX_SECONDS:
+        raise InvalidError({"every_seconds": "Syncs are at least five minutes and at most a month apart."})
+
+
+def _free_name(tenant: Tenant, vendor: str, name: str, except_for: VendorAccount | None = None) -> str:
+    taken = VendorAccount.objects.for_tenant(tenant).in_use().filter(vendor=vendor, name=name)
     if except_for is not None:
         taken = taken.exclude(pk=except_for.pk)
     if taken.exists():
-        raise InvalidError(
-            {
-                "name": f"{tenant.name} has an account of this name at this vendor already."
-            }
-        )
+        raise InvalidError({"name": f"{tenant.name} has an account of this name at this vendor already."})
     return name
 
 
@@ -190,9 +180,7 @@ def _own(
 def _shared(credential: Credential, vendor: str, by: User) -> Credential:
     credentials.require_platform_admin(by)
     if not credential.is_shared or credential.vendor != vendor:
-        raise InvalidError(
-            {"credential": "This is not a shared credential of this vendor."}
-        )
+        raise InvalidError({"credential": "This is not a shared credential of this vendor."})
     return credential
 
 
@@ -200,12 +188,8 @@ def _save_new(account: VendorAccount) -> None:
     try:
         with transaction.atomic():
             account.save(force_insert=True)
-    except (
-        IntegrityError
-    ) as error:  # somebody added one of the same name in the same moment
-        raise InvalidError(
-            {"name": "An account of this name is here already."}
-        ) from error
+    except IntegrityError as error:  # somebody added one of the same name in the same moment
+        raise InvalidError({"name": "An account of this name is here already."}) from error
 
 
 def change(
@@ -232,22 +216,14 @@ def change(
         except_for=account,
     )
     credential = account.credential
-    changed = [
-        field
-        for field, value in (("name", name), ("owner", owner))
-        if getattr(account, field) != value
-    ]
+    changed = [field for field, value in (("name", name), ("owner", owner)) if getattr(account, field) != value]
     with transaction.atomic():
         rows = VendorAccount.objects.in_use().filter(pk=account.pk, version=version)
         if not rows.update(name=name, owner=owner, version=F("version") + 1):
             raise StaleError(
                 f"“{account}” was changed by somebody else meanwhile. Look again, then repeat your change."
             )
-        if (
-            credential is not None
-            and not credential.is_shared
-            and credential.expires_on != expires_on
-        ):
+        if credential is not None and not credential.is_shared and credential.expires_on != expires_on:
             Credential.objects.filter(pk=credential.pk).update(expires_on=expires_on)
             changed.append("expiry date")
         if every_seconds is not None:
@@ -267,21 +243,17 @@ def change(
 
 
 def _reschedule(account: VendorAccount, every_seconds: int, by: User) -> None:
-    now = (
-        Schedule.objects.for_tenant(account.tenant)
-        .filter(vendor_account=account, job_type="sync_account")
-        .first()
-    )
+    now = Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account, job_type="sync_account").first()
     is_paused = every_seconds == 0
     if now is None:
         if not is_paused:
+            _check_span(every_seconds)
             schedules.set_schedule(account=account, every_seconds=every_seconds, by=by)
         return
     every_seconds = every_seconds or now.every_seconds
+    _check_span(every_seconds)
     if (now.every_seconds, now.is_paused) != (every_seconds, is_paused):
-        schedules.set_schedule(
-            account=account, every_seconds=every_seconds, by=by, is_paused=is_paused
-        )
+        schedules.set_schedule(account=account, every_seconds=every_seconds, by=by, is_paused=is_paused)
 
 
 def remove(account: VendorAccount, *, by: User, reason: str) -> None:
@@ -293,13 +265,9 @@ def remove(account: VendorAccount, *, by: User, reason: str) -> None:
     credential = account.credential
     with transaction.atomic():
         rows = VendorAccount.objects.in_use().filter(pk=account.pk)
-        if not rows.update(
-            removed_at=timezone.now(), credential=None, version=F("version") + 1
-        ):
+        if not rows.update(removed_at=timezone.now(), credential=None, version=F("version") + 1):
             return
-        Schedule.objects.for_tenant(account.tenant).filter(
-            vendor_account=account
-        ).delete()
+        Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account).delete()
         vendor_gates.reset(account)
         if credential is not None and not credential.is_shared:
             record(
@@ -317,9 +285,7 @@ def remove(account: VendorAccount, *, by: User, reason: str) -> None:
             target=account,
             reason=reason,
         )
-    for job in (
-        Job.objects.for_tenant(account.tenant).open().filter(vendor_account=account)
-    ):
+    for job in Job.objects.for_tenant(account.tenant).open().filter(vendor_account=account):
         jobs.cancel(job=job, by=by)
     account.refresh_from_db()
 
@@ -343,48 +309,33 @@ def request_sync(account: VendorAccount, *, by: User | None) -> Job:
     return jobs.request("sync_account", tenant=account.tenant, by=by, target=account)
 
 
-def request_search(
-    account: VendorAccount, *, by: User, filters: Mapping[str, str], cursor: str = ""
-) -> Job:
+def request_search(account: VendorAccount, *, by: User, filters: Mapping[str, str], cursor: str = "") -> Job:
     """Ask the vendor itself with its own filters; the job's result holds the hits and never touches the mirror."""
     params: dict[str, Any] = {
         "filters": {name: value for name, value in filters.items() if value},
         "cursor": cursor,
     }
-    return jobs.request(
-        "search_vendor", tenant=account.tenant, by=by, target=account, params=params
-    )
+    return jobs.request("search_vendor", tenant=account.tenant, by=by, target=account, params=params)
 
 
 # --- in the worker -----------------------------------------------------------------------------------------------
 
 
-def connect(
-    account: VendorAccount, needs: type[Capability] | None = None
-) -> VendorClient:
+def connect(account: VendorAccount, needs: type[Capability] | None = None) -> VendorClient:
     """A client for the account, its secret in the clear inside. Workers only.
 
-    Raises VendorAuthError when there is no secret (removed) or it has expired, VendorUnsupportedError when the vendor does
-    not offer `needs`, InvalidError when its region is not available any more.
+    Raises VendorAuthError when there is no secret (removed) or it has expired, VendorUnsupportedError when the vendor
+    does not offer `needs`, InvalidError when its region is not available any more.
     """
     credential = account.credential
     context: dict[str, Any] = {"vendor": account.vendor, "operation": "connect"}
     if credential is None or account.is_removed:
-        raise VendorAuthError(
-            "The account was removed; it has no secret any more.", **context
-        )
-    if (
-        credential.expires_on is not None
-        and credential.expires_on < timezone.now().date()
-    ):
-        raise VendorAuthError(
-            f"The secret expired on {credential.expires_on:%-d %b %Y}.", **context
-        )
+        raise VendorAuthError("The account was removed; it has no secret any more.", **context)
+    if credential.expires_on is not None and credential.expires_on < timezone.now().date():
+        raise VendorAuthError(f"The secret expired on {credential.expires_on:%-d %b %Y}.", **context)
     client = registry.vendor(account.vendor)
     if needs is not None and not issubclass(client, needs):
-        reason = client.unsupported_reasons.get(
-            needs.__name__, "The vendor does not offer this."
-        )
+        reason = client.unsupported_reasons.get(needs.__name__, "The vendor does not offer this.")
         raise VendorUnsupportedError(reason, **context)
     gates = vendor_gates.for_account(account)
     return client(
@@ -398,6 +349,20 @@ def connect(
             allowed_networks=regions.allowed_networks(account.vendor, account.region),
         )
     )
+
+
+def test(account: VendorAccount, *, by: User | None) -> AccountReport:
+    """Ask the vendor what the secret is good for and write the answers down; raises VendorError when it does not
+    answer.
+    """
+    began = time.monotonic()
+    try:
+        report = connect(account).test_account()
+    except VendorError as error:
+        note_failure(account, error)
+        raise
+    note_test(account, report, seconds=round(time.monotonic() - began, 3), by=by)
+    return report
 
 
 def connect_as(account: VendorAccount, needs: type[Capability]) -> Capability:

@@ -1,7 +1,9 @@
-"""What every process asks before it calls a vendor for one account: is there budget, is the line open, is there a token.
+"""What every process asks before it calls a vendor for one account: is there budget, is the line open, is there a
+token.
 
-Kept in one database row per account (`VendorGate`), so that any number of workers share it behind any broker. Each change is
-one short transaction that locks the row: `select_for_update` where the database knows it, SQLite's single writer elsewhere.
+Kept in one database row per account (`VendorGate`), so that any number of workers share it behind any broker. Each
+change is one short transaction that locks the row: `select_for_update` where the database knows it, SQLite's single
+writer elsewhere.
 """
 
 from __future__ import annotations
@@ -122,11 +124,7 @@ class DatabaseRateBudget:
             now = timezone.now()
             if wait := _seconds_until(gate.refused_until, now):
                 return wait
-            elapsed = (
-                max(0.0, (now - gate.budget_at).total_seconds())
-                if gate.budget_at
-                else self.BURST
-            )
+            elapsed = max(0.0, (now - gate.budget_at).total_seconds()) if gate.budget_at else self.BURST
             left = min(self.BURST, gate.budget_left + elapsed * self.PER_SECOND)
             taken = min(self.BATCH, int(left))
             gate.budget_left, gate.budget_at = left - taken, now
@@ -138,7 +136,9 @@ class DatabaseRateBudget:
 
 
 class DatabaseBreaker:
-    """Opens after `THRESHOLD` failures in a row, for longer each time; then one process tries whether the vendor is back."""
+    """Opens after `THRESHOLD` failures in a row, for longer each time; then one process tries whether the vendor is
+    back.
+    """
 
     THRESHOLD = 5
     PAUSE_SECONDS = 30.0
@@ -151,11 +151,7 @@ class DatabaseBreaker:
 
     def check(self) -> None:
         """Raises VendorPausedError while open; when the pause is over, exactly one caller gets through."""
-        row = (
-            VendorGate.objects.filter(account_id=self._account_id)
-            .values_list("failures", "paused_until")
-            .first()
-        )
+        row = VendorGate.objects.filter(account_id=self._account_id).values_list("failures", "paused_until").first()
         if row is None or row[1] is None:
             return
         now = timezone.now()
@@ -217,7 +213,8 @@ class DatabaseTokenStore:
     def renew(self, refused: str | None, fetch: TokenFetch) -> str:
         """Return a token other than `refused`, calling `fetch` in at most one process at a time.
 
-        Raises VendorUnavailableError when another process renews it and does not come to an end, and whatever `fetch` raises.
+        Raises VendorUnavailableError when another process renews it and does not come to an end, and whatever `fetch`
+        raises.
         """
         deadline = time.monotonic() + self.PATIENCE_SECONDS
         while time.monotonic() < deadline:
@@ -227,9 +224,7 @@ class DatabaseTokenStore:
             if lease is not None:
                 return self._fetch(lease, fetch)
             time.sleep(self.POLL_SECONDS)
-        raise VendorUnavailableError(
-            "Another worker is renewing the access token and does not finish."
-        )
+        raise VendorUnavailableError("Another worker is renewing the access token and does not finish.")
 
     def _open(self, gate: VendorGate) -> str | None:
         if gate.token_sealed is None or gate.token_credential_version != self._version:
@@ -237,17 +232,11 @@ class DatabaseTokenStore:
         if not _seconds_until(gate.token_expires_at, timezone.now()):
             return None
         try:
-            return vault.unseal(
-                self._tenant_id, self._context, gate.token_sealed
-            ).decode()
-        except (
-            SealBrokenError
-        ):  # sealed under a key that is gone: a new token costs one call
+            return vault.unseal(self._tenant_id, self._context, gate.token_sealed).decode()
+        except SealBrokenError:  # sealed under a key that is gone: a new token costs one call
             return None
 
-    def _token_or_lease(
-        self, refused: str | None
-    ) -> tuple[str | None, datetime | None]:
+    def _token_or_lease(self, refused: str | None) -> tuple[str | None, datetime | None]:
         """A good token, or the right to fetch one until the time given, or neither."""
         with _locked(self._account_id) as gate:
             token = self._open(gate)

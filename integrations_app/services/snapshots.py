@@ -1,0 +1,91 @@
+"""Snapshots: our own copies of integrations as they were; kept before a change by a sync, or taken by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from console.access import vault
+from console.access.models import User
+from console.audit.events import Event
+from console.audit.services import record
+from integrations_app.models import Integration, IntegrationDocument, Job, Snapshot
+from integrations_app.services import integrations, jobs
+from integrations_app.services.differences import Diff, diff
+from integrations_app.vendors.errors import VendorNotFoundError
+
+NOTE_LENGTH = 300
+
+
+def request(integration: Integration, *, by: User, note: str = "") -> Job:
+    """Ask for a snapshot of the integration as it is at the vendor now."""
+    return jobs.request(
+        "take_snapshot",
+        tenant=integration.tenant,
+        by=by,
+        target=integration,
+        vendor_account=integration.vendor_account,
+        params={"note": note.strip()[:NOTE_LENGTH]},
+    )
+
+
+def take(
+    integration: Integration,
+    *,
+    by: User | None,
+    note: str = "",
+    job: Job | None = None,
+    hold: Callable[[], None] = lambda: None,
+) -> Snapshot:
+    """Read the integration from its vendor, then keep a copy of what it is now. A job run again finds the one it took.
+
+    Raises VendorError; what the vendor does not show cannot be copied. Workers only.
+    """
+    if job is not None and (taken := _taken_by(job, integration)) is not None:
+        return taken
+    integrations.refresh(integration, job=job, hold=hold)
+    if integration.missing_since is not None or integration.gone_at is not None:
+        raise VendorNotFoundError("The vendor has no such integration any more.", vendor=integration.vendor, status=404)
+    document = IntegrationDocument.objects.for_tenant(integration.tenant).get(pk=integration.pk)
+    snapshot = Snapshot(
+        tenant=integration.tenant,
+        integration=integration,
+        cause=Snapshot.Cause.MANUAL,
+        note=note[:NOTE_LENGTH],
+        by=by,
+        job=job,
+        as_of=integration.seen_at,
+        taken_at=timezone.now(),
+        redacted=bytes(document.redacted),
+        digest=bytes(document.digest),
+    )
+    keys = vault.TenantVault(integration.tenant_id)
+    snapshot.sealed = keys.seal(snapshot.context, keys.unseal(document.context, document.sealed))
+    with transaction.atomic():
+        hold()
+        snapshot.save(force_insert=True)
+        detail = {"snapshot": snapshot.pk.hex, "note": snapshot.note}
+        record(Event.SNAPSHOT_TAKEN, by=by, tenant=integration.tenant, target=integration, detail=detail)
+    return snapshot
+
+
+def _taken_by(job: Job, integration: Integration) -> Snapshot | None:
+    taken = Snapshot.objects.for_tenant(integration.tenant).filter(integration=integration, job=job)
+    return taken.filter(cause=Snapshot.Cause.MANUAL).first()
+
+
+def history(integration: Integration) -> QuerySet[Snapshot]:
+    """The snapshots of an integration, newest first, without their documents."""
+    kept = Snapshot.objects.for_tenant(integration.tenant).filter(integration=integration)
+    return kept.select_related("by", "job").defer("sealed", "redacted")
+
+
+def compare(before: Snapshot, after: Snapshot | None = None) -> Diff:
+    """What changed between two snapshots of one integration; `after` None is the integration as it is now."""
+    if after is not None:
+        return diff(before.redacted, after.redacted)
+    present = IntegrationDocument.objects.filter(tenant_id=before.tenant_id).get(pk=before.integration_id)
+    return diff(before.redacted, present.redacted)
