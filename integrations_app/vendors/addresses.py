@@ -1,4 +1,4 @@
-"""Which network addresses the console will connect to on a vendor's behalf.
+"""Which network addresses the console will connect to for a vendor, and which web addresses it will follow.
 
 A vendor's host name is resolved once per client and every address it stands for is checked; one forbidden address
 refuses the whole name, so an answer that mixes a public and a private address cannot choose between them later.
@@ -12,6 +12,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from typing import TypeAlias
+from urllib.parse import unquote, urljoin, urlsplit
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -22,6 +23,10 @@ _REFUSED_NETWORKS: tuple[ipaddress.IPv4Network, ...] = tuple(
 )
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+_URL_CHARACTERS = 8192
+# Browsers, servers and our own HTTP stack disagree about these.
+_UNCLEAR_IN_URL = frozenset(' \\"<>^`{|}')
 
 
 class AddressRefusedError(Exception):
@@ -94,3 +99,20 @@ def _resolve(host: str, port: int, seconds: float) -> tuple[str, ...]:
     if not found:
         raise HostUnknownError(f"{host} could not be resolved.")
     return found
+
+
+def resolved_below(base: str, url: str, current: str) -> str | None:
+    """`url`, which a vendor gave at the address `current`, made absolute and without fragment; None unless it stays at
+    the origin and below the path of `base`.
+    """
+    if len(url) > _URL_CHARACTERS or not (url.isascii() and url.isprintable()) or _UNCLEAR_IN_URL & set(url):
+        return None
+    try:
+        absolute = urljoin(current, url).partition("#")[0]
+        target, root = urlsplit(absolute), urlsplit(base)
+    except ValueError:
+        return None
+    is_same_origin = (target.scheme, target.netloc.lower()) == (root.scheme, root.netloc.lower())
+    has_dots = any(segment in (".", "..") for segment in unquote(target.path).split("/"))
+    is_below = f"{target.path}/".startswith(f"{root.path}/")
+    return absolute if is_same_origin and is_below and not has_dots else None

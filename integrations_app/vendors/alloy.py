@@ -145,7 +145,7 @@ class AlloyClient:
             vendor_words={True: "installed", False: "not installed", None: ""}[installed],
             findings=tuple(_findings(installed, workflows)),
             parts=workflows,
-            aliases=_aliases(remote_id, name, main_app, workflows),
+            aliases=_aliases(name, main_app, workflows),
             version=only.installed_version if only and only.is_installed else "",
             latest_version=only.version if only else "",
             remote_url=region.app_url,
@@ -284,8 +284,8 @@ def _app_of_steps(workflows: tuple[RemotePart, ...]) -> str:
     return next((step.name for step in steps if step.app and step.name.casefold() == step.app.casefold()), "")
 
 
-def _aliases(remote_id: str, name: str, main_app: str, workflows: tuple[RemotePart, ...]) -> tuple[str, ...]:
-    found = [remote_id, name, main_app]
+def _aliases(name: str, main_app: str, workflows: tuple[RemotePart, ...]) -> tuple[str, ...]:
+    found = [name, main_app]
     for workflow in workflows:
         found += [workflow.remote_id, workflow.name]
     return tuple(dict.fromkeys(alias for alias in found if alias))

@@ -220,7 +220,7 @@ class RemoteIntegration:
 
 @dataclass(frozen=True)
 class BadItem:
-    """An item of a list that could not be read: quarantined with its reason, never guessed at. `raw` may be any JSON."""
+    """An item of a list that could not be read: quarantined with its reason, not guessed at. `raw` may be any JSON."""
 
     remote_id: str
     reason: str
@@ -276,9 +276,9 @@ class FieldKind(enum.StrEnum):
 class DocumentField:
     """One field of the vendor's integration document and how the pages show it.
 
-    `path` is dotted; `[]` steps into a list ("workflows[].connectors[].subtitle"). `group` is the heading it stands under
-    ("Facts", "Workflows", "Connection" ...). `is_secret` leaves are replaced by a fingerprint before anything is shown,
-    whole sub-trees included.
+    `path` is dotted; `[]` steps into a list ("workflows[].connectors[].subtitle"). `group` is the heading it stands
+    under ("Facts", "Workflows", "Connection" ...). `is_secret` leaves are replaced by a fingerprint before anything is
+    shown, whole sub-trees included.
     """
 
     path: str
@@ -296,7 +296,7 @@ class DocumentField:
 
 @dataclass(frozen=True)
 class SearchField:
-    """One filter the vendor itself offers. `choices` are (value, label); empty for free text. Kind "truth" is a check box."""
+    """One filter the vendor itself offers. `choices` are (value, label), empty for free text. "truth" is a check box."""
 
     name: str
     label: str
@@ -357,7 +357,10 @@ class VendorClient(Protocol):
     def get_integration(self, remote_id: str) -> RemoteIntegration: ...
 
     def test_account(self) -> AccountReport:
-        """Ask the vendor a few harmless questions; refusals are answers, not exceptions. Raises VendorUnavailableError."""
+        """Ask the vendor a few harmless questions; refusals are answers, not exceptions.
+
+        Raises VendorUnavailableError and VendorRateLimitError, which say nothing about the account.
+        """
 
 
 @runtime_checkable

@@ -30,7 +30,12 @@ from integrations_app.vendors.base import (
     SearchField,
     SearchHit,
 )
-from integrations_app.vendors.errors import VendorAuthError, VendorNotFoundError, VendorRejectedError, VendorResponseError
+from integrations_app.vendors.errors import (
+    VendorAuthError,
+    VendorNotFoundError,
+    VendorRejectedError,
+    VendorResponseError,
+)
 from integrations_app.vendors.http import VendorHTTP
 from integrations_app.vendors.listing import ListGuard, in_pages, read_page
 from integrations_app.vendors.tokens import MemoryTokens
@@ -141,7 +146,7 @@ class TorqClient:
             vendor_words=direction,
             findings=() if last_used_at else (Finding(FindingCode.NEVER_USED),),
             parts=_shares(direction, sharing),
-            aliases=_aliases(remote_id, name, display_name, created_by, _webhook_url(document)),
+            aliases=_aliases(name, display_name, created_by, _webhook_url(document)),
             remote_url=region.app_url,
             remote_created_at=parsing.moment(document.get("created_at")),
             last_used_at=last_used_at,

@@ -244,7 +244,7 @@ def test_a_vendor_declares_itself(client: type[VendorClient]) -> None:
     assert client.slug.isidentifier()
     assert client.label
     assert len(client.mark) == 2
-    names = [field.name for field in (*client.credential_fields, *client.binding_fields)]
+    names = [field.name for field in client.credential_fields] + [field.name for field in client.binding_fields]
     assert len(set(names)) == len(names)
     assert any(field.is_secret for field in client.credential_fields)
     paths = [field.path for field in client.document_fields]

@@ -417,8 +417,8 @@ def test_a_short_wait_is_waited_for(hostile: Hostile) -> None:
     [
         ("120", 120, 120),
         ("999999999", 900, 900),
-        (format_datetime(datetime.now(UTC) + timedelta(seconds=300), usegmt=True), 200, 301),
-        (format_datetime(datetime.now(UTC) - timedelta(days=9), usegmt=True), 0, 0),
+        ("in an hour", 900, 900),
+        ("an hour ago", 0, 0),
         ("Fri, 99 Foo 2026", 1, 1),
         ("-5", 1, 1),
         ("soon", 1, 1),
@@ -426,11 +426,14 @@ def test_a_short_wait_is_waited_for(hostile: Hostile) -> None:
 )
 def test_a_long_wait_is_handed_on_with_a_cap(hostile: Hostile, value: str, low: float, high: float) -> None:
     gate = Gate()
+    hours = {"in an hour": 1, "an hour ago": -1}.get(value)
+    if hours:
+        value = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
     error = refused(hostile(answer(b"{}", "429 Slow", Retry_After=value)), VendorRateLimitError, budget=gate)
 
     assert isinstance(error, VendorRateLimitError)
     assert low <= error.retry_after_seconds <= high
-    assert gate.told == ["take", error.retry_after_seconds]
+    assert gate.told == ["take", *([error.retry_after_seconds] if error.retry_after_seconds else [])]
 
 
 def test_budget_and_breaker_are_asked_before_every_attempt(hostile: Hostile) -> None:
@@ -461,16 +464,15 @@ def test_an_open_breaker_sends_nothing(hostile: Hostile) -> None:
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.100.100.200", "0.0.0.0",
-        "224.0.0.1", "255.255.255.255", "240.0.0.1", "192.0.0.192", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
-        "168.63.129.16", "::1", "::", "fe80::1", "fc00::1", "fd00:ec2::254", "ff02::1", "::ffff:8.8.8.8", "::ffff:127.0.0.1",
-        "::127.0.0.1", "2002:7f00:1::", "2001::1", "2001:db8::1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1",
-        "fec0::1", "100::1",
-    ],
-)  # fmt: skip
+NOT_PUBLIC = """
+    127.0.0.1 10.1.2.3 172.16.0.1 192.168.1.1 169.254.169.254 100.64.0.1 100.100.100.200 0.0.0.0 224.0.0.1
+    255.255.255.255 240.0.0.1 192.0.0.192 192.0.2.1 198.18.0.1 198.51.100.1 203.0.113.1 168.63.129.16
+    ::1 :: fe80::1 fc00::1 fd00:ec2::254 ff02::1 fec0::1 100::1 2001:db8::1
+    ::ffff:8.8.8.8 ::ffff:127.0.0.1 ::127.0.0.1 2002:7f00:1:: 2001::1 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::1
+"""
+
+
+@pytest.mark.parametrize("text", NOT_PUBLIC.split())
 def test_addresses_that_no_vendor_has_are_not_public(text: str) -> None:
     assert not is_public(ip_address(text))
 
