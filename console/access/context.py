@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -40,8 +40,8 @@ def shell_context(request: HttpRequest) -> dict[str, Any]:
         "can": Can(getattr(request, "permissions", frozenset())),
         "is_platform_admin": False,
     }
-    user = cast(User, getattr(request, "user", None))
-    if user is None or not user.is_authenticated:
+    user = getattr(request, "user", None)
+    if not isinstance(user, User):
         if settings.DEMO:
             context["demo_sign_ins"] = SimpleLazyObject(demo_sign_ins.emails)
             context["demo_password"] = SimpleLazyObject(demo_sign_ins.password)
