@@ -21,7 +21,7 @@ def seal(tenant_id: uuid.UUID | None, context: str, plain: bytes) -> bytes:
     return crypto.encrypt(key, key_id, plain, _bound(tenant_id, context))
 
 
-def unseal(tenant_id: uuid.UUID | None, context: str, sealed: bytes) -> bytes:
+def unseal(tenant_id: uuid.UUID | None, context: str, sealed: bytes | memoryview) -> bytes:
     """Decrypt what `seal` made for the same tenant and context; raises `crypto.SealBrokenError`."""
     sealed = bytes(sealed)
     key = _by_id(tenant_id, crypto.key_id_of(sealed))
@@ -60,7 +60,7 @@ class TenantVault:
         key_id, key = self._now
         return crypto.encrypt(key, key_id, plain, _bound(self.tenant_id, context))
 
-    def unseal(self, context: str, sealed: bytes) -> bytes:
+    def unseal(self, context: str, sealed: bytes | memoryview) -> bytes:
         """See `unseal`."""
         sealed = bytes(sealed)
         key_id, key = self._now

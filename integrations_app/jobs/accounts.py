@@ -11,7 +11,7 @@ from integrations_app.models import Integration, Job, VendorAccount
 def account_of(job: Job) -> VendorAccount:
     """The job's vendor account with its credential and tenant; raises JobFailedError when it was removed."""
     rows = VendorAccount.objects.in_use().for_tenant(job.tenant).select_related("tenant", "credential")
-    account = rows.filter(pk=job.vendor_account_id).first()
+    account = rows.filter(pk=job.vendor_account_id).first() if job.vendor_account_id else None
     if account is None:
         raise JobFailedError("The vendor account was removed.", code="account_removed")
     return account
@@ -22,7 +22,8 @@ def integration_of(job: Job) -> Integration:
     rows = Integration.objects.for_tenant(job.tenant).select_related(
         "tenant", "vendor_account__tenant", "vendor_account__credential"
     )
-    found = rows.filter(pk=_uuid(job.target_id)).first()
+    wanted = _uuid(job.target_id)
+    found = rows.filter(pk=wanted).first() if wanted else None
     if found is None:
         raise JobFailedError("The integration is not in the console any more.", code="target_missing")
     return found

@@ -30,7 +30,9 @@ def search(account: VendorAccount, *, filters: Mapping[str, str], cursor: str, b
 
     Filters the vendor does not have are left out. Raises VendorError, VendorUnsupportedError included. Workers only.
     """
-    client = vendor_accounts.connect_as(account, SupportsLiveSearch)
+    client = vendor_accounts.connect(account, SupportsLiveSearch)
+    if not isinstance(client, SupportsLiveSearch):  # connect() has said so already; this says it to the type checker
+        raise TypeError("The client has no live search.")
     known = {field.name for field in client.search_fields}
     asked = {name: str(value) for name, value in filters.items() if name in known and value}
     try:

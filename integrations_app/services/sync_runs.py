@@ -261,7 +261,9 @@ def _finish(reading: _Reading, client: VendorClient) -> dict[str, Any]:
 
 def _absent(reading: _Reading) -> _Absent:
     rows = Integration.objects.for_tenant(reading.account.tenant).filter(vendor_account=reading.account, gone_at=None)
-    before, first, again = 0, [], []
+    before = 0
+    first: list[Any] = []
+    again: list[Any] = []
     for row_id, remote_id, missing_since, first_seen_at in rows.values_list(
         "pk", "remote_id", "missing_since", "first_seen_at"
     ).iterator(chunk_size=2000):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
@@ -65,7 +65,6 @@ __all__ = [
     "shown_state",
 ]
 
-Capability = TypeVar("Capability")
 request_secret_change = secret_changes.request
 
 
@@ -205,7 +204,7 @@ def change(
 ) -> VendorAccount:
     """Change what needs no secret: name, owner, the secret's last day (a tenant's own), how often it is synced.
 
-    `every_seconds` None leaves the schedule, 0 pauses it. Raises StaleError when the account is not at `version` any more,
+    `every_seconds` None leaves the schedule, 0 pauses it. Raises StaleError when the account left `version` meanwhile,
     InvalidError, PermissionDenied.
     """
     policy.require(by, Permission.VENDOR_ACCOUNT_MANAGE, account.tenant)
@@ -321,7 +320,7 @@ def request_search(account: VendorAccount, *, by: User, filters: Mapping[str, st
 # --- in the worker -----------------------------------------------------------------------------------------------
 
 
-def connect(account: VendorAccount, needs: type[Capability] | None = None) -> VendorClient:
+def connect(account: VendorAccount, needs: type | None = None) -> VendorClient:
     """A client for the account, its secret in the clear inside. Workers only.
 
     Raises VendorAuthError when there is no secret (removed) or it has expired, VendorUnsupportedError when the vendor
@@ -363,8 +362,3 @@ def test(account: VendorAccount, *, by: User | None) -> AccountReport:
         raise
     note_test(account, report, seconds=round(time.monotonic() - began, 3), by=by)
     return report
-
-
-def connect_as(account: VendorAccount, needs: type[Capability]) -> Capability:
-    """`connect`, typed as the capability that is needed."""
-    return cast(Capability, connect(account, needs))
