@@ -80,7 +80,7 @@ document.addEventListener("click", (event) => event.target.closest?.("[data-toas
 document.addEventListener("console:announce", (event) => announce(event.detail));
 document.addEventListener("toast", (event) => toast(event.detail ?? {}));
 
-// Busy: the part that will change says so from the first moment.
+// Busy: the part that will change says so from the first moment. A poll does not: the page would flicker every two seconds.
 
 const busy = (event, isBusy) => {
   const target = event.detail.target ?? event.detail.elt;
@@ -92,7 +92,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   // By itself htmx would queue the second click of an impatient finger, and send it afterwards.
   if (elt.matches("form") && elt.dataset.sending) return event.preventDefault();
   if (elt.matches("form")) elt.dataset.sending = "yes";
-  busy(event, true);
+  if (event.detail.requestConfig?.triggeringEvent) busy(event, true);
 });
 document.addEventListener("htmx:afterRequest", (event) => {
   delete event.detail.elt.dataset.sending;
