@@ -1,4 +1,4 @@
-"""What an installer looks at: each part of the console asked whether it does its work, with what to do where it does not."""
+"""What an installer looks at: does each part of the console do its work, and what to do where it does not."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def _key_file() -> Check:
     try:
         crypto.current_key_name()
     except crypto.KeyFileError as error:
-        return Check("Key file", "failing", str(error), "Put the key file back from its backup: nothing opens without it.")
+        advice = "Put the key file back from its backup: nothing opens without it."
+        return Check("Key file", "failing", str(error), advice)
     return Check("Key file", "ok", "readable; keep a copy of it outside this machine")
 
 
@@ -83,7 +84,8 @@ def _workers() -> Check:
     oldest = Job.objects.filter(state=JobState.QUEUED).aggregate(at=Min("created_at"))["at"]
     busy = Job.objects.running().filter(lease_until__gt=now).count()
     if oldest is not None and now - oldest > QUEUE_PATIENCE and not busy:
-        return Check("Workers", "failing", "jobs wait and nobody takes them", "Start the workers, or look at their log.")
+        advice = "Start the workers, or look at their log."
+        return Check("Workers", "failing", "jobs wait and nobody takes them", advice)
     return Check("Workers", "ok", f"{busy} at work" if busy else "nothing waits for them")
 
 

@@ -11,7 +11,6 @@ In doubt it is secret: a value hidden needlessly costs a glance at the vendor, a
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 from collections import Counter
@@ -77,6 +76,8 @@ _WORD = re.compile(r"[^\s\"'<>()\[\]{},;:=&|@#?%]{20,}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(Z|[+-]\d\d:?\d\d)?")
+
+_HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 # A run of letters and digits this long without sense is taken for a key.
 RANDOM_LENGTH = 20
@@ -248,8 +249,8 @@ def _reads_like_words(piece: str) -> bool:
         return False
     if len(body) < 8 or body.islower() or body.isupper():
         return len(body) < 28
-    humps = sum(1 for before, after in itertools.pairwise(body) if before.islower() != after.islower())
-    return humps * 4 <= len(body) + 4
+    # Words written together are some letters long each; in a key the case changes with every second letter.
+    return len(body) >= 3.5 * len(_HUMP.findall(body))
 
 
 def _entropy(characters: list[str]) -> float:

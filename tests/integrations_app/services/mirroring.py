@@ -1,4 +1,4 @@
-"""Short ways to have a vendor account of the simulator's in the console, to sync it, and to see what the mirror holds."""
+"""Short ways to have an account of the simulator in the console, to sync it, and to see what the mirror holds."""
 
 from __future__ import annotations
 

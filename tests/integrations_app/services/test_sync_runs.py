@@ -19,8 +19,8 @@ from integrations_app.models import (
     VendorAccount,
 )
 from integrations_app.services import integrations
-from integrations_app.simulator.server import SimulatorServer
 from integrations_app.simulator.faults import Fault
+from integrations_app.simulator.server import SimulatorServer
 from integrations_app.vendors.errors import VendorAuthError, VendorError
 from tests.integrations_app.services.mirroring import Watched, added, simulated, states_of, sync
 
@@ -76,7 +76,9 @@ def test_second_sync_writes_nothing_but_that_they_were_seen(simulator: Simulator
 
 def test_an_unchanged_page_costs_a_handful_of_queries(simulator: SimulatorServer, celigo: VendorAccount) -> None:
     sync(celigo)
-    with CaptureQueriesContext(connection, ) as small:
+    with CaptureQueriesContext(
+        connection,
+    ) as small:
         sync(celigo)
     big = added(simulator, "larkspur-celigo")
     sync(big)
@@ -191,9 +193,7 @@ def test_a_list_without_end_ends_with_an_error_and_marks_nothing(
     assert celigo.state == "failing"
 
 
-def test_what_is_removed_is_missing_then_gone_and_comes_back(
-    simulator: SimulatorServer, celigo: VendorAccount
-) -> None:
+def test_what_is_removed_is_missing_then_gone_and_comes_back(simulator: SimulatorServer, celigo: VendorAccount) -> None:
     there = simulated(simulator, "larkspur-celigo-sandbox")
     sync(celigo)
     kept = remote_id_of(celigo)
