@@ -296,7 +296,7 @@ class DocumentField:
 
 @dataclass(frozen=True)
 class SearchField:
-    """One filter the vendor itself offers. `choices` are (value, label), empty for free text. "truth" is a check box."""
+    """One filter the vendor itself offers. `choices` are (value, label), none for free text. "truth" is a check box."""
 
     name: str
     label: str

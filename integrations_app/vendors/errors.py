@@ -68,7 +68,7 @@ class VendorUnavailableError(VendorError):
 class VendorRateLimitError(VendorError):
     """Too many calls. `retry_after_seconds` is already capped and never negative."""
 
-    def __init__(self, message: str, *, retry_after_seconds: float, **context: Unpack[Context]) -> None:
+    def __init__(self, message: str, *, retry_after_seconds: float = 0.0, **context: Unpack[Context]) -> None:
         super().__init__(message, **context)
         self.retry_after_seconds = retry_after_seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import pickle
 import time
 import traceback
 import zlib
@@ -260,6 +261,13 @@ def test_a_refused_connection_is_unavailable() -> None:
     server = HostileServer([answer()])
     server.stop()
     refused(server, VendorUnavailableError)
+
+
+def test_an_error_survives_being_handed_to_another_process(hostile: Hostile) -> None:
+    error = refused(hostile(answer(b"{}", "429 Slow", Retry_After="30", X_Request_Id="rq-9")), VendorRateLimitError)
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
 
 
 # --- writes ----------------------------------------------------------------------------------------------------------

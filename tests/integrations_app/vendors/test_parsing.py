@@ -92,9 +92,9 @@ def test_what_no_database_takes_is_replaced(body: bytes, value: Any) -> None:
 # --- lists read item by item -----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
-    st.lists(DOCUMENTS, max_size=8),
+    st.lists(DOCUMENTS, max_size=4),
     st.dictionaries(st.sampled_from("abc"), DOCUMENTS),
     st.integers(1, 40),
     st.booleans(),
