@@ -15,7 +15,7 @@ class MemoryTokens:
     """Keeps one token in memory."""
 
     def __init__(self) -> None:
-        self._token = ""
+        self._token: str | None = None
         self._good_until = 0.0
 
     def current(self) -> str | None:
