@@ -1,12 +1,12 @@
 """Encryption at rest: the only module that imports a cipher.
 
-Two levels. The key file (outside the database) holds key-encrypting keys, one a line, `name:base64 of 32 bytes`; the first
-line is the current one, the others open what was wrapped before a rotation. Each tenant has data keys of its own, stored
-wrapped (`console.access.models.DataKey`); `console.access.vault` picks them. What a data key seals is bound to its context
-(tenant, record, field) as associated data, so a ciphertext copied into another row does not open.
+Two levels. The key file (outside the database) holds key-encrypting keys, one a line, `name:base64 of 32 bytes`; the
+first line is the current one, the others open what was wrapped before a rotation. Each tenant has data keys of its own,
+stored wrapped (`console.access.models.DataKey`); `console.access.vault` picks them. What a data key seals is bound to
+its context (tenant, record, field) as associated data, so a ciphertext copied into another row does not open.
 
-A sealed value is `version (1 byte) | data key id (16 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag`. The key id
-inside is what lets keys rotate without a new format.
+A sealed value is `version (1 byte) | data key id (16 bytes) | nonce (12 bytes) | AES-256-GCM ciphertext and tag`. The
+key id inside is what lets keys rotate without a new format.
 """
 
 from __future__ import annotations

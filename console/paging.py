@@ -1,5 +1,5 @@
-"""Keyset pages: the next page starts after the last row seen, so page 2,000 costs what page 1 costs and nothing is skipped
-when rows are added meanwhile. A cursor is the last row's sort values; it stands in the address (`?after=`, `?before=`).
+"""Keyset pages: the next page starts after the last row seen, so page 2,000 costs what page 1 costs and no row is
+skipped when others are added meanwhile. A cursor is a row's sort values and stands in the address (`?after=`).
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ class Page(Generic[M]):
     next: str
 
 
-def keyset_page(
-    rows: models.QuerySet[M], *, order: Sequence[str], query: Mapping[str, str], size: int = 50
-) -> Page[M]:
+def keyset_page(rows: models.QuerySet[M], *, order: Sequence[str], query: Mapping[str, str], size: int = 50) -> Page[M]:
     """One page of `rows` in `order` (field names, "-" in front for descending; the last one unique, none nullable).
 
     `query` is the request's query string; a cursor that is not one of ours, or of another order, gives the first page.

@@ -50,7 +50,7 @@ def _binding_field(field: BindingField) -> forms.CharField:
 
 
 class VendorForm(forms.Form):
-    """Fields that follow from a vendor's client: `secret-<name>` for its credential, `binding-<name>` for its binding."""
+    """Fields that follow from a vendor's client: `secret-<name>` of its credential, `binding-<name>` of its binding."""
 
     def add_credential_fields(self, client: type[VendorClient], *, required: bool = True) -> None:
         for field in client.credential_fields:
@@ -62,7 +62,9 @@ class VendorForm(forms.Form):
             self.fields[f"binding-{field.name}"].initial = (values or {}).get(field.name, "")
 
     def _with_prefix(self, prefix: str) -> dict[str, str]:
-        return {name.removeprefix(prefix): value for name, value in self.cleaned_data.items() if name.startswith(prefix)}
+        return {
+            name.removeprefix(prefix): value for name, value in self.cleaned_data.items() if name.startswith(prefix)
+        }
 
     @property
     def secret_fields(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The tabs of an integration's page, in their order: adding one is one entry here, one module in `views/`, one template."""
+"""The tabs of an integration's page, in their order. To add one: an entry here, a module in `views/`, a template."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Builder = Callable[[TenantRequest, Integration], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Tab:
-    """`build` makes the context of the template `integrations/tabs/<slug>.html`; `is_offered` hides a tab without content."""
+    """`build` makes the context of `integrations/tabs/<slug>.html`; `is_offered` hides a tab without content."""
 
     slug: str
     label: str

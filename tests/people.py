@@ -1,4 +1,4 @@
-"""The people and places most tests need: two tenants, a member for each role in the first, somebody of the other, a stranger."""
+"""The people and places most tests need: two tenants, a member for each role, somebody of the other, a stranger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PASSWORD = "not-a-real-password-1"
 
 @dataclass(frozen=True)
 class People:
-    """`members` by role at `tenant`; `other_owner` owns `other_tenant`; `stranger` has no access; `platform` manages tenants."""
+    """`members` by role at `tenant`; `other_owner` owns `other_tenant`; `stranger` has nothing, `platform` no grant."""
 
     tenant: Tenant
     other_tenant: Tenant

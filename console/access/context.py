@@ -18,7 +18,7 @@ SWITCHER_LIMIT = 200
 
 
 class Can:
-    """`can.integration_sync` in a template: whether this person may do it in the page's tenant. Unknown names are errors."""
+    """`can.integration_sync` in a template: may this person do it in the page's tenant? Unknown names are errors."""
 
     def __init__(self, permissions: frozenset[Permission]) -> None:
         self._held = {permission.attribute for permission in permissions}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import zoneinfo
-from typing import Any
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.http import QueryDict
 
 from console.access.models import Role, Tenant, User
 
@@ -17,7 +18,7 @@ class LabelsField(forms.CharField):
     """Labels typed with commas between them; cleans to a list."""
 
     def to_python(self, value: Any) -> Any:
-        text = super().to_python(value)
+        text = super().to_python(value) or ""
         return [label.strip() for label in text.split(",") if label.strip()]
 
     def prepare_value(self, value: Any) -> Any:
@@ -32,18 +33,20 @@ class LabelsField(forms.CharField):
 class TenantForm(forms.ModelForm[Tenant]):
     """A new tenant."""
 
-    labels = LabelsField(required=False, help_text="Separated by commas, for example EU, tier 1. Access can be given by label.")
+    labels = LabelsField(
+        required=False, help_text="Separated by commas, for example EU, tier 1. Access can be given by label."
+    )
 
     class Meta:
         model = Tenant
         fields = ("name", "slug", "external_id", "colour", "time_zone", "notes")
-        labels = {"slug": "Address", "external_id": "Your own id for it"}
-        help_texts = {
+        labels: ClassVar = {"slug": "Address", "external_id": "Your own id for it"}
+        help_texts: ClassVar = {
             "slug": "Stands in every link to this tenant and never changes, for example larkspur.",
             "external_id": "For example its number in your CRM; the search finds it.",
             "colour": "A stripe above every page of this tenant, so that nobody edits the wrong one.",
         }
-        widgets = {
+        widgets: ClassVar = {
             "time_zone": forms.Select(choices=_ZONES),
             "notes": forms.Textarea(attrs={"rows": 3}),
             "slug": forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
@@ -56,12 +59,25 @@ class TenantSettingsForm(TenantForm):
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     class Meta(TenantForm.Meta):
-        fields = ("name", "external_id", "owner", "colour", "time_zone", "notes")  # type: ignore[assignment]  # narrower on purpose
+        fields = ("name", "external_id", "owner", "colour", "time_zone", "notes")
 
     def __init__(self, *args: Any, owners: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["owner"].queryset = owners  # type: ignore[attr-defined]  # a ModelChoiceField
         self.fields["owner"].help_text = "Who looks after this tenant here. Says nothing about access."
+
+    def move_to(self, stored: Tenant) -> list[tuple[str, str]]:
+        """After a conflict: draw the form from the version stored now, keep what was typed, and return what differs
+        there as (label, stored value), so that the person chooses before saving again."""
+        data = cast(QueryDict, self.data).copy()
+        data["version"] = str(stored.version)
+        self.data = data
+        differing = [name for name in self._meta.fields or () if getattr(stored, name) != self.cleaned_data.get(name)]
+        shown = [(str(self.fields[name].label), str(getattr(stored, name) or "nothing")) for name in differing]
+        labels = sorted(stored.labels.values_list("name", flat=True))
+        if labels != sorted(self.cleaned_data["labels"]):
+            shown.append(("Labels", ", ".join(labels) or "none"))
+        return shown
 
 
 class GrantForm(forms.Form):
@@ -126,5 +142,5 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ("name", "time_zone")
-        widgets = {"time_zone": forms.Select(choices=_ZONES)}
-        help_texts = {"time_zone": "Every time on every page is shown in this zone."}
+        widgets: ClassVar = {"time_zone": forms.Select(choices=_ZONES)}
+        help_texts: ClassVar = {"time_zone": "Every time on every page is shown in this zone."}

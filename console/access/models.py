@@ -61,25 +61,6 @@ class User(AbstractBaseUser):
         return str(self)
 
 
-class TenantQuerySet(models.QuerySet["Tenant"]):
-    def visible_to(self, user: User) -> TenantQuerySet:
-        """Tenants in which `user` holds any unexpired grant."""
-        return self.where_may(user, None)
-
-    def where_may(self, user: User, permission: Permission | None) -> TenantQuerySet:
-        """Tenants in which `user` holds a grant whose role has `permission` (any role when None)."""
-        grants = Grant.objects.active().of(user)
-        if permission is not None:
-            grants = grants.giving(permission)
-        if grants.filter(scope=Grant.Scope.ALL).exists():
-            return self.all()
-        by_tenant = grants.filter(scope=Grant.Scope.TENANT).values("tenant_id")
-        by_label = grants.filter(scope=Grant.Scope.LABEL).values("label")
-        return self.filter(
-            Q(id__in=by_tenant) | Q(id__in=TenantLabel.objects.filter(name__in=by_label).values("tenant_id"))
-        )
-
-
 class Tenant(models.Model):
     """One of our customers. Every row of tenant data points at one, and every read starts from one."""
 
@@ -111,8 +92,6 @@ class Tenant(models.Model):
     # Grows with each save: a form drawn from an older one is refused instead of overwriting silently.
     version = models.PositiveIntegerField(default=1, editable=False)
 
-    objects = TenantQuerySet.as_manager()
-
     class Meta:
         ordering: ClassVar = ["name", "id"]
 
@@ -124,7 +103,7 @@ class Tenant(models.Model):
 
 
 class TenantLabel(models.Model):
-    """A label a tenant carries ("EU", "tier 1"); several tenants may carry the same, and a grant may be scoped to it."""
+    """A label a tenant carries ("EU", "tier 1"); several tenants may carry it, and a grant may be scoped to it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="labels")

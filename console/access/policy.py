@@ -5,19 +5,30 @@ from __future__ import annotations
 import uuid
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 
-from console.access.models import Grant, Tenant, TenantQuerySet, User
+from console.access.models import Grant, GrantQuerySet, Tenant, TenantLabel, User
 from console.access.permissions import Permission
 
 
-def visible_tenants(user: User) -> TenantQuerySet:
+def visible_tenants(user: User) -> QuerySet[Tenant]:
     """The tenants `user` may see at all; every read of tenant data starts from these."""
-    return Tenant.objects.visible_to(user)
+    return _reached(Grant.objects.active().of(user))
 
 
-def tenants_where(user: User, permission: Permission) -> TenantQuerySet:
+def tenants_where(user: User, permission: Permission) -> QuerySet[Tenant]:
     """The tenants in which `user` may do `permission`; for lists over several tenants."""
-    return Tenant.objects.where_may(user, permission)
+    return _reached(Grant.objects.active().of(user).giving(permission))
+
+
+def _reached(grants: GrantQuerySet) -> QuerySet[Tenant]:
+    """The tenants that these grants reach: named ones, those with a label, or all."""
+    if grants.filter(scope=Grant.Scope.ALL).exists():
+        return Tenant.objects.all()
+    by_tenant = grants.filter(scope=Grant.Scope.TENANT).values("tenant_id")
+    by_label = grants.filter(scope=Grant.Scope.LABEL).values("label")
+    labelled = TenantLabel.objects.filter(name__in=by_label).values("tenant_id")
+    return Tenant.objects.filter(Q(id__in=by_tenant) | Q(id__in=labelled))
 
 
 def grants_at(user: User, tenant: Tenant) -> list[Grant]:
@@ -28,7 +39,9 @@ def grants_at(user: User, tenant: Tenant) -> list[Grant]:
 def permissions_at(user: User, tenant: Tenant) -> frozenset[Permission]:
     """All that `user` may do at `tenant` now; empty for a stranger."""
     grants = Grant.objects.active().of(user).reaching(tenant)
-    return frozenset(Permission(name) for name in grants.values_list("role__permissions__permission", flat=True) if name)
+    return frozenset(
+        Permission(name) for name in grants.values_list("role__permissions__permission", flat=True) if name
+    )
 
 
 def may(user: User, permission: Permission, tenant: Tenant) -> bool:
@@ -44,7 +57,7 @@ def may_id(user_id: uuid.UUID, permission: Permission, tenant_id: uuid.UUID) -> 
 
 
 def require(user: User, permission: Permission, tenant: Tenant) -> None:
-    """Raises PermissionDenied unless `user` may do `permission` at `tenant`; for services that several doors lead to."""
+    """Raises PermissionDenied unless `user` may do `permission` at `tenant`; for services behind several doors."""
     if not may(user, permission, tenant):
         raise PermissionDenied(refusal(permission, tenant))
 

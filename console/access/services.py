@@ -62,7 +62,13 @@ def has_users() -> bool:
 
 @transaction.atomic
 def create_user(
-    *, email: str, name: str, password: str | None, by: User | None, is_platform_admin: bool = False, time_zone: str = "UTC"
+    *,
+    email: str,
+    name: str,
+    password: str | None,
+    by: User | None,
+    is_platform_admin: bool = False,
+    time_zone: str = "UTC",
 ) -> User:
     """Create an account; raises ValidationError when the e-mail is taken or malformed."""
     user = User(
@@ -83,9 +89,7 @@ def create_first_user(*, email: str, name: str, password: str, time_zone: str = 
     """Create the owner of a new installation; raises PermissionDenied once anybody exists."""
     if User.objects.select_for_update().exists():
         raise PermissionDenied("This console has its first user already: sign in, or ask for an invitation.")
-    return create_user(
-        email=email, name=name, password=password, by=None, is_platform_admin=True, time_zone=time_zone
-    )
+    return create_user(email=email, name=name, password=password, by=None, is_platform_admin=True, time_zone=time_zone)
 
 
 @transaction.atomic
@@ -137,11 +141,13 @@ def create_tenant(
 
 
 @transaction.atomic
-def change_tenant(*, tenant: Tenant, by: User, version: int, labels: Iterable[str], changes: Mapping[str, Any]) -> Tenant:
+def change_tenant(
+    *, tenant: Tenant, by: User, version: int, labels: Iterable[str], changes: Mapping[str, Any]
+) -> Tenant:
     """Save settings drawn from `version` of the tenant; raises StaleError when somebody else saved meanwhile.
 
-    `changes` may hold name, external_id, owner, notes, time_zone, colour. The address (slug) never changes: it stands in
-    tickets.
+    `changes` may hold name, external_id, owner, notes, time_zone, colour. The address (slug) never changes: it
+    stands in tickets.
     """
     policy.require(by, Permission.TENANT_SETTINGS, tenant)
     current = Tenant.objects.select_for_update().get(id=tenant.id)
@@ -158,7 +164,11 @@ def change_tenant(*, tenant: Tenant, by: User, version: int, labels: Iterable[st
     current.full_clean()
     current.save()
     record(
-        Event.TENANT_CHANGED, by=by, tenant=current, target=current, detail={"fields": ", ".join(changed).replace("_", " ")}
+        Event.TENANT_CHANGED,
+        by=by,
+        tenant=current,
+        target=current,
+        detail={"fields": ", ".join(changed).replace("_", " ")},
     )
     return current
 
@@ -218,7 +228,9 @@ def _save_grant(grant: Grant, *, by: User | None) -> Grant:
 
 
 @transaction.atomic
-def give_role_everywhere(*, subject: User | Team, role: Role, by: User | None, label: str = "", reason: str = "") -> Grant:
+def give_role_everywhere(
+    *, subject: User | Team, role: Role, by: User | None, label: str = "", reason: str = ""
+) -> Grant:
     """Let a person or a team act in `role` at every tenant, or at every one that carries `label`.
 
     Raises PermissionDenied unless `by` is a platform admin, or nobody: the set-up itself.
@@ -335,9 +347,15 @@ def accept_invitation(*, token: str, name: str, password: str, time_zone: str) -
     user = User.objects.filter(email=invitation.email).first()
     if user is not None:
         raise PermissionDenied("This person has an account already: sign in and ask for the role.")
-    user = create_user(email=invitation.email, name=name, password=password, by=invitation.invited_by, time_zone=time_zone)
+    user = create_user(
+        email=invitation.email, name=name, password=password, by=invitation.invited_by, time_zone=time_zone
+    )
     give_role(
-        tenant=invitation.tenant, user=user, role=invitation.role, by=invitation.invited_by, reason="Accepted an invitation"
+        tenant=invitation.tenant,
+        user=user,
+        role=invitation.role,
+        by=invitation.invited_by,
+        reason="Accepted an invitation",
     )
     invitation.accepted_at = timezone.now()
     invitation.save(update_fields=["accepted_at"])

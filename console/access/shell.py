@@ -1,4 +1,4 @@
-"""What the shell shows around every page. The product registers its own counts here, since the site knows no product."""
+"""What the shell shows around every page. The product registers its counts here, since the site knows no product."""
 
 from __future__ import annotations
 

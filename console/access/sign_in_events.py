@@ -1,4 +1,4 @@
-"""Writes sign-ins into the audit log. Django announces them by signal and offers no other way to learn of all of them."""
+"""Writes sign-ins into the audit log. Django announces them by signal and in no other way."""
 
 from __future__ import annotations
 

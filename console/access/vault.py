@@ -39,7 +39,7 @@ def digest(tenant_id: uuid.UUID | None, purpose: str, value: bytes) -> bytes:
 
 
 class TenantVault:
-    """The functions of this module for one tenant, with its keys read once: for a worker that seals thousands of values.
+    """The functions of this module for one tenant, its keys read once: for a worker that seals thousands of values.
 
     Keep one for a job at most: a key rotated meanwhile is not noticed.
     """

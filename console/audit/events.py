@@ -1,4 +1,4 @@
-"""Every event type, with its sentence: "<who> <sentence>". `{target}` is the target's label, other names come from `detail`."""
+"""Every event type with its sentence, "<who> <sentence>". `{target}` is the target's label, the rest is `detail`'s."""
 
 from __future__ import annotations
 

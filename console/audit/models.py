@@ -54,10 +54,6 @@ class AuditEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.by_label} {self.sentence}"
 
-    @property
-    def sentence(self) -> str:
-        return Event(self.event).sentence(self.target_label, self.detail)
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise TypeError("Audit events are never changed.")
@@ -65,3 +61,7 @@ class AuditEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         raise TypeError("Audit events are never deleted.")
+
+    @property
+    def sentence(self) -> str:
+        return Event(self.event).sentence(self.target_label, self.detail)

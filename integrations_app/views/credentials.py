@@ -20,14 +20,17 @@ from integrations_app.models import Credential
 from integrations_app.services import credentials as service
 from integrations_app.services import vendor_accounts
 from integrations_app.services.errors import InvalidError, StaleError
+from integrations_app.vendor_words import all_vendor_words, vendor_words
 from integrations_app.vendors import registry
 
 
 @require_safe
 @platform_admin
 def index(request: SignedInRequest) -> HttpResponse:
-    rows = [(credential, registry.vendor(credential.vendor)) for credential in service.shared().order_by("name", "id")]
-    return render(request, "credentials/index.html", {"section": "credentials", "rows": rows, "vendors": registry.VENDORS})
+    rows = [(credential, vendor_words(credential.vendor)) for credential in service.shared().order_by("name", "id")]
+    return render(
+        request, "credentials/index.html", {"section": "credentials", "rows": rows, "vendors": all_vendor_words()}
+    )
 
 
 @sensitive_post_parameters()
@@ -54,7 +57,7 @@ def create(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{credential} is stored. Bind it to a tenant to use it.")
             return redirect(credential)
-    context = {"section": "credentials", "form": form, "vendor": client}
+    context = {"section": "credentials", "form": form, "vendor": vendor_words(client.slug)}
     return render(request, "credentials/create.html", context, status=400 if form.errors else 200)
 
 
@@ -69,7 +72,7 @@ def detail(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "section": "credentials",
         "credential": credential,
-        "vendor": registry.vendor(credential.vendor),
+        "vendor": vendor_words(credential.vendor),
         "secrets": vendor_accounts.secret_status(credential),
         "changes": vendor_accounts.secret_history(credential),
         "accounts": service.where_used(credential).select_related("tenant").order_by("tenant__name", "name"),
@@ -111,7 +114,7 @@ def replace(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "section": "credentials",
         "credential": credential,
-        "vendor": client,
+        "vendor": vendor_words(client.slug),
         "form": form,
         "secrets": vendor_accounts.secret_status(credential),
     }
@@ -146,7 +149,7 @@ def bind(request: SignedInRequest, pk: uuid.UUID) -> HttpResponse:
             vendor_accounts.request_test(account, by=request.user)
             vendor_accounts.request_sync(account, by=request.user)
             return redirect(account)
-    context = {"section": "credentials", "credential": credential, "vendor": client, "form": form}
+    context = {"section": "credentials", "credential": credential, "vendor": vendor_words(client.slug), "form": form}
     return render(request, "credentials/bind.html", context, status=400 if form.errors else 200)
 
 

@@ -28,7 +28,11 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     after = _chosen(integration, request.GET.get("to", ""))
     if before is not None and after is not None and before.taken_at > after.taken_at:
         before, after = after, before
-    refusal = "" if Permission.SNAPSHOT_CREATE in request.permissions else policy.refusal(Permission.SNAPSHOT_CREATE, request.tenant)
+    refusal = (
+        ""
+        if Permission.SNAPSHOT_CREATE in request.permissions
+        else policy.refusal(Permission.SNAPSHOT_CREATE, request.tenant)
+    )
     return {
         "page": page,
         "before": before,

@@ -23,6 +23,7 @@ from integrations_app import tabs
 from integrations_app.models import Integration, IntegrationPart, VendorAccount
 from integrations_app.services import integrations as service
 from integrations_app.services import snapshots, states, vendor_accounts
+from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
 
 PAGE_SIZE = 50
@@ -169,7 +170,7 @@ def _tab(request: TenantRequest, pk: uuid.UUID, slug: str) -> HttpResponse:
         "integration": integration,
         "sentence": states.sentence(integration),
         "account_state": vendor_accounts.shown_state(integration.vendor_account),
-        "vendor": registry.vendor(integration.vendor),
+        "vendor": vendor_words(integration.vendor),
         "tabs": _shown_tabs(request, integration, chosen),
         "tab_template": f"integrations/tabs/{chosen.slug}.html",
         "actions": _actions(request, integration),
@@ -253,7 +254,9 @@ def snapshot(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 @requires(Permission.INTEGRATION_SYNC)
 def sync(request: TenantRequest) -> HttpResponse:
     """Sync every account of this tenant."""
-    return _sync_all(request, Tenant.objects.filter(id=request.tenant.id), reverse("integrations:index", args=[request.tenant.slug]))
+    return _sync_all(
+        request, Tenant.objects.filter(id=request.tenant.id), reverse("integrations:index", args=[request.tenant.slug])
+    )
 
 
 @require_POST

@@ -69,8 +69,18 @@ def _filters(group: str, kind: str) -> list[dict[str, Any]]:
     states = [{"value": value, "label": label} for value, (label, _) in _GROUPS.items()]
     kinds = [{"value": name, "label": job_type.label} for name, job_type in JOB_TYPES.items()]
     return [
-        {"name": "state", "label": "State", "current": _GROUPS[group][0] if group in _GROUPS else "", "options": states},
-        {"name": "type", "label": "Kind", "current": JOB_TYPES[kind].label if kind in JOB_TYPES else "", "options": kinds},
+        {
+            "name": "state",
+            "label": "State",
+            "current": _GROUPS[group][0] if group in _GROUPS else "",
+            "options": states,
+        },
+        {
+            "name": "type",
+            "label": "Kind",
+            "current": JOB_TYPES[kind].label if kind in JOB_TYPES else "",
+            "options": kinds,
+        },
     ]
 
 

@@ -16,6 +16,7 @@ from console.http import TenantRequest, render_page
 from integrations_app.forms import SearchForm
 from integrations_app.models import Job
 from integrations_app.services import vendor_accounts as service
+from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import SupportsLiveSearch
 
@@ -41,7 +42,7 @@ def search(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "section": "vendor_accounts",
         "account": account,
-        "vendor": client,
+        "vendor": vendor_words(client.slug),
         "form": form,
         "job": job,
         "answer": job.result if job is not None and job.is_finished else None,

@@ -12,7 +12,7 @@ from console.access.permissions import Permission
 from console.http import TenantRequest
 from integrations_app.models import Integration, Job
 from integrations_app.services import integrations, tasks_for_people, vendor_accounts
-from integrations_app.vendors import registry
+from integrations_app.vendor_words import vendor_words
 
 RECENT_JOBS = 6
 
@@ -23,7 +23,7 @@ def detail(request: TenantRequest) -> HttpResponse:
     only_this = Tenant.objects.filter(id=request.tenant.id)
     counts = integrations.counts_by_state(only_this).get(request.tenant.id, {})
     accounts = [
-        {"account": account, "shown": vendor_accounts.shown_state(account), "vendor": registry.vendor(account.vendor)}
+        {"account": account, "shown": vendor_accounts.shown_state(account), "vendor": vendor_words(account.vendor)}
         for account in vendor_accounts.for_page(request.tenant).order_by("name", "id")
     ]
     context = {

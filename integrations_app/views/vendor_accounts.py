@@ -22,6 +22,7 @@ from integrations_app.models import Integration, Job, Schedule, SyncRun, VendorA
 from integrations_app.services import credentials
 from integrations_app.services import vendor_accounts as service
 from integrations_app.services.errors import InvalidError, StaleError
+from integrations_app.vendor_words import all_vendor_words, vendor_words
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import SupportsLiveSearch, VendorClient
 
@@ -34,7 +35,7 @@ def _region_choices(vendor: str) -> list[tuple[str, str]]:
 @requires(Permission.VENDOR_ACCOUNT_VIEW)
 def index(request: TenantRequest) -> HttpResponse:
     accounts = [
-        {"account": account, "shown": service.shown_state(account), "vendor": registry.vendor(account.vendor)}
+        {"account": account, "shown": service.shown_state(account), "vendor": vendor_words(account.vendor)}
         for account in service.for_page(request.tenant).order_by("name", "id")
     ]
     refusal = policy.refusal(Permission.VENDOR_ACCOUNT_MANAGE, request.tenant)
@@ -54,7 +55,7 @@ def create(request: TenantRequest) -> HttpResponse:
     slug = request.GET.get("vendor", "")
     if not slug:
         return render(
-            request, "vendor_accounts/choose.html", {"section": "vendor_accounts", "vendors": registry.VENDORS}
+            request, "vendor_accounts/choose.html", {"section": "vendor_accounts", "vendors": all_vendor_words()}
         )
     client = _client_or_404(slug)
     shared = credentials.shared(slug) if request.user.is_platform_admin else None
@@ -69,7 +70,7 @@ def create(request: TenantRequest) -> HttpResponse:
         account = _add(request, client, form)
         if account is not None:
             return redirect(account)
-    context = {"section": "vendor_accounts", "form": form, "vendor": client}
+    context = {"section": "vendor_accounts", "form": form, "vendor": vendor_words(client.slug)}
     return render(request, "vendor_accounts/create.html", context, status=400 if form.errors else 200)
 
 
@@ -131,7 +132,7 @@ def detail(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _removed(request: TenantRequest, account: VendorAccount) -> dict[str, Any]:
     count = Integration.objects.for_tenant(request.tenant).filter(vendor_account=account).count()
-    vendor = registry.vendor(account.vendor)
+    vendor = vendor_words(account.vendor)
     return {"section": "vendor_accounts", "account": account, "vendor": vendor, "integrations_count": count}
 
 
@@ -143,7 +144,7 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
     return {
         "section": "vendor_accounts",
         "account": account,
-        "vendor": client,
+        "vendor": vendor_words(client.slug),
         "shown": service.shown_state(account),
         "region_label": dict(_region_choices(account.vendor)).get(account.region, account.region),
         "binding": [(field.label, account.binding.get(field.name, "")) for field in client.binding_fields],
@@ -162,7 +163,9 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
         "has_search": registry.supports(account.vendor, SupportsLiveSearch),
         "search_reason": client.unsupported_reasons.get("SupportsLiveSearch", "This vendor offers no search."),
         "reasons": {
-            permission.attribute: "" if permission in request.permissions else policy.refusal(permission, request.tenant)
+            permission.attribute: ""
+            if permission in request.permissions
+            else policy.refusal(permission, request.tenant)
             for permission in Permission
         },
     }
@@ -219,7 +222,7 @@ def replace(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "section": "vendor_accounts",
         "account": account,
-        "vendor": client,
+        "vendor": vendor_words(client.slug),
         "form": form,
         "secrets": service.secret_status(credential),
     }
@@ -256,7 +259,12 @@ def edit(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, "Saved.")
             return redirect(account)
-    context = {"section": "vendor_accounts", "account": account, "vendor": registry.vendor(account.vendor), "form": form}
+    context = {
+        "section": "vendor_accounts",
+        "account": account,
+        "vendor": vendor_words(account.vendor),
+        "form": form,
+    }
     return render(request, "vendor_accounts/edit.html", context, status=400 if form.errors else 200)
 
 
@@ -272,7 +280,7 @@ def remove(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     context = {
         "section": "vendor_accounts",
         "account": account,
-        "vendor": registry.vendor(account.vendor),
+        "vendor": vendor_words(account.vendor),
         "form": form,
         "url": reverse("vendor_accounts:remove", args=[request.tenant.slug, account.pk]),
     }

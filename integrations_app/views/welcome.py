@@ -42,7 +42,7 @@ def welcome(request: HttpRequest) -> HttpResponse:
         return _first_user(request)
     if not request.user.is_authenticated:
         return redirect("account_login")
-    return render(request, "welcome/steps.html", {"section": "welcome", "steps": _steps(request.user)})  # type: ignore[arg-type]
+    return render(request, "welcome/steps.html", {"section": "welcome", "steps": _steps(request.user)})
 
 
 def _first_user(request: HttpRequest) -> HttpResponse:
@@ -68,7 +68,11 @@ def _first_user(request: HttpRequest) -> HttpResponse:
 
 def _steps(user: User) -> list[Step]:
     tenant = policy.tenants_where(user, Permission.VENDOR_ACCOUNT_MANAGE).order_by("created_at").first()
-    accounts = VendorAccount.objects.for_tenants(Tenant.objects.filter(id=tenant.id)) if tenant else VendorAccount.objects.none()
+    accounts = (
+        VendorAccount.objects.for_tenants(Tenant.objects.filter(id=tenant.id))
+        if tenant
+        else VendorAccount.objects.none()
+    )
     account = accounts.in_use().select_related("tenant").order_by("created_at").first()
     account_url = account.get_absolute_url() if account else ""
     done = [
@@ -91,5 +95,6 @@ def _steps(user: User) -> list[Step]:
     ]
     current = done.index(False) if False in done else -1
     return [
-        Step(title, text, done[n], n == current, url if n == current else "") for n, (title, text, url) in enumerate(texts)
+        Step(title, text, done[n], n == current, url if n == current else "")
+        for n, (title, text, url) in enumerate(texts)
     ]

@@ -15,8 +15,6 @@ from console.access.roles import BUILTIN_ROLES
 from tests.people import People
 
 
-
-
 def test_a_member_may_do_what_their_role_says_and_nothing_more(people: People) -> None:
     for role in BUILTIN_ROLES:
         assert policy.permissions_at(people.members[role.slug], people.tenant) == role.permissions
@@ -50,7 +48,9 @@ def test_a_grant_everywhere_reaches_every_tenant(people: People) -> None:
 def test_a_pass_ends_by_itself(people: People) -> None:
     support = Role.objects.get(slug="support")
     end = timezone.now() + timedelta(hours=1)
-    grant = Grant.objects.create(user=people.stranger, role=support, tenant=people.tenant, expires_at=end, reason="HD-1")
+    grant = Grant.objects.create(
+        user=people.stranger, role=support, tenant=people.tenant, expires_at=end, reason="HD-1"
+    )
     assert policy.may(people.stranger, Permission.SNAPSHOT_CREATE, people.tenant)
     Grant.objects.filter(id=grant.id).update(expires_at=timezone.now() - timedelta(seconds=1))
     assert not policy.visible_tenants(people.stranger).exists()

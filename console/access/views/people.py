@@ -71,8 +71,12 @@ def _page(request: TenantRequest, form: GrantForm, link: str, status: int) -> Ht
     may_manage = Permission.PEOPLE_MANAGE in request.permissions
     context = {
         "section": "people",
-        "grants": [(grant, may_manage and grant.tenant_id is not None and grant.role_id in removable) for grant in grants],
-        "invitations": Invitation.objects.filter(tenant=request.tenant, accepted_at=None).select_related("role", "invited_by"),
+        "grants": [
+            (grant, may_manage and grant.tenant_id is not None and grant.role_id in removable) for grant in grants
+        ],
+        "invitations": Invitation.objects.filter(tenant=request.tenant, accepted_at=None).select_related(
+            "role", "invited_by"
+        ),
         "form": form,
         "link": link,
         "roles": BUILTIN_ROLES,

@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from console.access import services
+from console.access import policy, services
 from console.access.decorators import platform_admin, requires
 from console.access.forms import TenantForm, TenantSettingsForm
 from console.access.models import Tenant, User
@@ -30,7 +30,7 @@ def index(request: SignedInRequest) -> HttpResponse:
         tenants = tenants.filter(name__icontains=query)
     page = keyset_page(tenants, order=("name", "id"), query=request.GET, size=PAGE_SIZE)
     shown = [tenant.id for tenant in page.rows]
-    visible = set(Tenant.objects.visible_to(request.user).filter(id__in=shown).values_list("id", flat=True))
+    visible = set(policy.visible_tenants(request.user).filter(id__in=shown).values_list("id", flat=True))
     context = {
         "section": "tenants",
         "page": page,
@@ -52,7 +52,9 @@ def create(request: SignedInRequest) -> HttpResponse:
         else:
             messages.success(request, f"{tenant} is here, and you are its owner. Connect its first vendor account.")
             return redirect("vendor_accounts:create", tenant.slug)
-    return render(request, "tenants/create.html", {"section": "tenants", "form": form}, status=400 if form.errors else 200)
+    return render(
+        request, "tenants/create.html", {"section": "tenants", "form": form}, status=400 if form.errors else 200
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -64,6 +66,7 @@ def settings(request: TenantRequest) -> HttpResponse:
     drawn = Tenant.objects.get(id=tenant.id)
     initial = {"labels": list(tenant.labels.values_list("name", flat=True)), "version": tenant.version}
     form = TenantSettingsForm(request.POST or None, instance=drawn, initial=initial, owners=owners)
+    conflicts: list[tuple[str, str]] = []
     if form.is_valid():
         values = dict(form.cleaned_data)
         labels, version = values.pop("labels"), values.pop("version")
@@ -71,10 +74,9 @@ def settings(request: TenantRequest) -> HttpResponse:
             services.change_tenant(tenant=tenant, by=request.user, version=version, labels=labels, changes=values)
         except services.StaleError as error:
             form.add_error(None, str(error))
-            form.data = form.data.copy()  # type: ignore[assignment]  # QueryDict.copy is the mutable QueryDict
-            form.data["version"] = str(Tenant.objects.get(id=tenant.id).version)  # type: ignore[index]
+            conflicts = form.move_to(Tenant.objects.get(id=tenant.id))
         else:
             messages.success(request, "Settings saved.")
             return redirect("tenants:settings", tenant.slug)
-    context = {"section": "settings", "form": form, "stored": Tenant.objects.get(id=tenant.id)}
+    context = {"section": "settings", "form": form, "stored": Tenant.objects.get(id=tenant.id), "conflicts": conflicts}
     return render(request, "tenants/settings.html", context, status=400 if form.errors else 200)
