@@ -124,8 +124,10 @@ class DatabaseRateBudget:
             now = timezone.now()
             if wait := _seconds_until(gate.refused_until, now):
                 return wait
-            elapsed = max(0.0, (now - gate.budget_at).total_seconds()) if gate.budget_at else self.BURST
-            left = min(self.BURST, gate.budget_left + elapsed * self.PER_SECOND)
+            left = self.BURST
+            if gate.budget_at is not None:  # a clock that lags behind another worker's gives nothing, and takes nothing
+                rested = max(0.0, (now - gate.budget_at).total_seconds())
+                left = min(self.BURST, gate.budget_left + rested * self.PER_SECOND)
             taken = min(self.BATCH, int(left))
             gate.budget_left, gate.budget_at = left - taken, now
             gate.save(update_fields=["budget_left", "budget_at"])
