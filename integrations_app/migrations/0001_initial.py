@@ -423,7 +423,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='job',
-            index=models.Index(fields=['tenant', 'queue', 'admitted_at'], name='job_turn'),
+            index=models.Index(fields=['tenant', 'queue', 'admitted_at', 'created_at', 'id'], name='job_turn'),
         ),
         migrations.AddConstraint(
             model_name='job',

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from django.db import models
@@ -27,6 +28,9 @@ class JobState(models.TextChoices):
 OPEN_STATES = (JobState.QUEUED, JobState.WAITING, JobState.RUNNING)
 
 
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 class JobQuerySet(TenantQuerySet["Job"]):
     def open(self) -> JobQuerySet:
         return self.filter(state__in=OPEN_STATES)
@@ -46,7 +50,8 @@ class JobQuerySet(TenantQuerySet["Job"]):
 
     def in_flight(self) -> JobQuerySet:
         """Jobs that Celery has or a worker runs: they count towards the caps."""
-        return self.filter(Q(state=JobState.RUNNING) | Q(state=JobState.QUEUED, admitted_at__isnull=False))
+        # A range, because SQLite finds no NOT NULL by index and would read the whole backlog.
+        return self.filter(Q(state=JobState.RUNNING) | Q(state=JobState.QUEUED, admitted_at__gt=_LONG_AGO))
 
     def held_by(self, job_id: uuid.UUID, fence: int) -> JobQuerySet:
         """The job, if the worker that claimed it with `fence` still holds it; every write of a worker starts here."""
@@ -126,8 +131,8 @@ class Job(models.Model):
             models.Index(fields=["target_type", "target_id", "-created_at"], name="job_by_target"),
             # Not partial: SQLite cannot see that `state = ?` implies a condition over several states.
             models.Index(fields=["state", "admitted_at", "created_at"], name="job_open"),
-            # Whose turn it is: the tenant whose last admission is longest ago.
-            models.Index(fields=["tenant", "queue", "admitted_at"], name="job_turn"),
+            # Whose turn it is (the tenant whose last admission is longest ago), and its oldest job not yet admitted.
+            models.Index(fields=["tenant", "queue", "admitted_at", "created_at", "id"], name="job_turn"),
         ]
 
     def __str__(self) -> str:

@@ -56,7 +56,7 @@ class Stage:
     def __init__(self, folder: Path) -> None:
         self.journal = folder / "journal"
         self.gate = folder / "gate"
-        self.params = {"journal": str(self.journal), "gate": str(self.gate)}
+        self.params: dict[str, Any] = {"journal": str(self.journal), "gate": str(self.gate)}
 
     def count(self, word: str) -> int:
         return sum(line.startswith(word) for line in probes.notes(self.journal))
@@ -181,7 +181,7 @@ def test_a_running_job_is_cancelled_between_two_units(stage: Stage) -> None:
 
 
 def test_a_job_that_waits_gives_its_worker_to_others_and_goes_on_later(stage: Stage, tmp_path: Path) -> None:
-    params = {"then": "wait once", "seconds": 2, **stage.params}
+    params: dict[str, Any] = {"then": "wait once", "seconds": 2, **stage.params}
     waiting = [ask(world.tenant(), marker=str(tmp_path / f"marker {number}"), **params) for number in range(2)]
     for job in waiting:
         wait_for_state(job, JobState.WAITING, sweeping=False)
