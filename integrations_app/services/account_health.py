@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from console.access.models import User
+from console.access.vault import TenantVault
 from console.audit.events import Event
 from console.audit.services import record
 from integrations_app.models import VendorAccount
 from integrations_app.services.documents import plain, plain_json
-from integrations_app.services.redaction import Redactor
+from integrations_app.services.redaction import Redactor, is_secret_text
 from integrations_app.vendors import registry
-from integrations_app.vendors.base import AccountReport
+from integrations_app.vendors.base import AccountReport, FieldKind
 from integrations_app.vendors.errors import (
     VendorError,
     VendorForbiddenError,
@@ -80,6 +81,22 @@ def state_of(report: AccountReport) -> str:
     if not any(answered):
         return State.FAILING
     return State.OK if all(answered) else State.PARTIAL
+
+
+def without_secrets(account: VendorAccount, report: AccountReport) -> AccountReport:
+    """The report as it may be stored and shown: an answer may quote the vendor, an integration's name for one.
+
+    The identity is an id at some vendors, which the redactor would take for a key: it stays unless its shape speaks.
+    """
+    redactor = Redactor((), TenantVault(account.tenant_id).fingerprint)
+    identity = "" if is_secret_text(report.identity, FieldKind.CODE) else report.identity
+
+    def cleaned(text: str) -> str:
+        parts = text.split(identity) if identity else [text]
+        return identity.join(map(redactor.redact_text, parts))
+
+    probes = tuple(replace(probe, answer=cleaned(probe.answer)) for probe in report.probes)
+    return replace(report, probes=probes, identity=identity)
 
 
 def note_report(account: VendorAccount, report: AccountReport, *, seconds: float | None = None) -> str:

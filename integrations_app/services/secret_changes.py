@@ -179,7 +179,8 @@ def _test(account: VendorAccount, change: SecretChange, fields: Mapping[str, str
         budget=vendor_gates.for_account(account).budget,
         allowed_networks=regions.allowed_networks(account.vendor, where.slug),
     )
-    return registry.vendor(account.vendor)(connection).test_account()
+    report = registry.vendor(account.vendor)(connection).test_account()
+    return account_health.without_secrets(account, report)
 
 
 def _refusal(account: VendorAccount, change: SecretChange, report: AccountReport) -> str:

@@ -38,6 +38,7 @@ from integrations_app.services.account_health import (
     note_success,
     note_test,
     shown_state,
+    without_secrets,
 )
 from integrations_app.services.credentials import secret_history, secret_status
 from integrations_app.services.errors import InvalidError, StaleError
@@ -356,7 +357,7 @@ def test(account: VendorAccount, *, by: User | None) -> AccountReport:
     """
     began = time.monotonic()
     try:
-        report = connect(account).test_account()
+        report = without_secrets(account, connect(account).test_account())
     except VendorError as error:
         note_failure(account, error)
         raise
