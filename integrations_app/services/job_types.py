@@ -41,7 +41,6 @@ JOB_TYPES: dict[str, JobType] = {
             "Sync {target}",
             Job.Queue.BULK,
             Permission.INTEGRATION_SYNC,
-            attempts=5,
             is_exclusive=True,
             limit_seconds=3600,
         ),

@@ -27,6 +27,7 @@ from integrations_app.vendors.errors import (
     VendorAuthError,
     VendorError,
     VendorOutcomeUnknownError,
+    VendorPausedError,
     VendorRateLimitError,
     VendorResponseError,
     VendorUnavailableError,
@@ -192,8 +193,11 @@ class VendorHTTP:
         can_renew = self._reauthorize is not None and call.is_authorized
         meter = self._meter(is_stream)
         retries_left = 0 if call.is_write else self._limits.retries
+        failure: VendorError | None = None
         while True:
-            self._admit(call)
+            if (held := self._held(call)) is not None:
+                # Where the breaker opened over this very call, what the vendor answered says more.
+                raise failure if failure and isinstance(held, VendorPausedError) else held
             result = self._attempt(call, authorization, meter, finish)
             if not isinstance(result, VendorError):
                 return result
@@ -205,7 +209,7 @@ class VendorHTTP:
             pause = self._pause(result, retries_left)
             if pause is None or not _has_time(meter, pause):
                 raise result
-            retries_left -= 1
+            retries_left, failure = retries_left - 1, result
             time.sleep(pause)
 
     def _meter(self, is_stream: bool) -> Meter:
@@ -218,8 +222,8 @@ class VendorHTTP:
             limit_bytes=(limits.stream_bytes if is_stream else limits.body_bytes) + 1024 * 1024,
         )
 
-    def _admit(self, call: Call) -> None:
-        """Ask breaker and budget; both answer with an exception when the call must not be made now."""
+    def _held(self, call: Call) -> VendorError | None:
+        """Ask breaker and budget; their error when the call must not be made now."""
         try:
             if self._breaker:
                 self._breaker.check()
@@ -227,7 +231,8 @@ class VendorHTTP:
                 self._budget.take()
         except VendorError as error:
             error.vendor, error.operation = error.vendor or self._vendor, error.operation or call.operation
-            raise
+            return error.with_traceback(None)
+        return None
 
     def _attempt(
         self, call: Call, authorization: str, meter: Meter, finish: Callable[[requests.Response, Meter], T]

@@ -323,11 +323,12 @@ def test_only_a_platform_admin_makes_teams(filled: str) -> None:
 
 
 def let_time_pass() -> None:
-    """What the scheduler does every few seconds, with every wait and pause over: nothing here sleeps through them."""
-    now = timezone.now()
-    Job.objects.filter(state=JobState.WAITING, not_before__gt=now).update(not_before=now)
-    VendorGate.objects.filter(paused_until__gt=now).update(paused_until=now)
+    """Do what the scheduler does every few seconds; once all that is left waits, be where the waits and pauses end."""
     jobs.sweep()
+    if not Job.objects.in_flight().exists():
+        now = timezone.now()
+        VendorGate.objects.filter(paused_until__gt=now).update(paused_until=now)
+        Job.objects.filter(state=JobState.WAITING, not_before__gt=now).update(not_before=now)
 
 
 def no_job_is_open() -> bool:

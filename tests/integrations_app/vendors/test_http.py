@@ -469,6 +469,23 @@ def test_an_open_breaker_sends_nothing(hostile: Hostile) -> None:
     assert gate.told == ["check"]
 
 
+class ClosingGate(Gate):
+    """A breaker that opens with the first failure."""
+
+    def failed(self) -> None:
+        super().failed()
+        self.refusal = VendorPausedError("Paused.", retry_after_seconds=60)
+
+
+def test_a_call_over_which_the_breaker_opens_says_what_the_vendor_answered(hostile: Hostile) -> None:
+    gate = ClosingGate()
+    server = hostile(answer(b"{}", "503 Down"), answer())
+    error = refused(server, VendorUnavailableError, Limits(backoff_seconds=0.01), breaker=gate)
+
+    assert error.status == 503
+    assert gate.told == ["check", "failed", "check"]
+
+
 # --- addresses -------------------------------------------------------------------------------------------------------
 
 
