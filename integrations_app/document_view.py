@@ -34,17 +34,20 @@ class ShownGroup:
     fields: tuple[ShownField, ...]
 
 
+def tab_of(group: str) -> str:
+    """The tab a group of fields belongs to, by the convention that `DocumentField` describes."""
+    if group == "Workflows":
+        return "inside"
+    return "connection" if group.startswith(("Connection", "Sharing")) else "overview"
+
+
 def shown_fields(
-    document: Mapping[str, Any],
-    fields: Sequence[DocumentField],
-    *,
-    groups: Collection[str] = (),
-    without: Collection[str] = (),
+    document: Mapping[str, Any], fields: Sequence[DocumentField], *, tabs: Collection[str]
 ) -> list[ShownGroup]:
-    """The fields that the document has, by group, in the order the vendor's client declares them."""
+    """The fields of these tabs that the document has, by group, in the order the vendor's client declares them."""
     found: dict[str, list[ShownField]] = {}
     for field in fields:
-        if (groups and field.group not in groups) or field.group in without:
+        if tab_of(field.group) not in tabs:
             continue
         for value, place in _values(document, field.path.split("."), ""):
             found.setdefault(field.group, []).append(_shown(field, value, place))

@@ -277,7 +277,8 @@ class DocumentField:
     """One field of the vendor's integration document and how the pages show it.
 
     `path` is dotted; `[]` steps into a list ("workflows[].connectors[].subtitle"). `group` is the heading it stands
-    under ("Facts", "Workflows", "Connection" ...). `is_secret` leaves are replaced by a fingerprint before anything is
+    under. "Workflows" is shown in the tab of what is inside, groups that start with "Connection" or "Sharing" in the
+    connection's tab, all others ("Facts" ...) in the overview. `is_secret` leaves are replaced by a fingerprint before anything is
     shown, whole sub-trees included.
     """
 

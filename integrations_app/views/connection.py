@@ -11,9 +11,6 @@ from integrations_app.services import integrations
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import PartKind
 
-# Shown on other tabs.
-_ELSEWHERE = ("Facts", "Workflows")
-
 
 def is_offered(integration: Integration) -> bool:
     return any(part.kind != PartKind.WORKFLOW for part in integration.parts.all())
@@ -24,5 +21,5 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     document = integrations.load_document(integration)
     return {
         "parts": [part for part in integration.parts.all() if part.kind != PartKind.WORKFLOW],
-        "groups": shown_fields(document, client.document_fields, without=_ELSEWHERE),
+        "groups": shown_fields(document, client.document_fields, tabs=("connection",)),
     }

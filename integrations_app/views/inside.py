@@ -29,5 +29,5 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     document = integrations.load_document(integration)
     return {
         "workflows": _parts(integration),
-        "groups": shown_fields(document, client.document_fields, groups=("Workflows",)),
+        "groups": shown_fields(document, client.document_fields, tabs=("inside",)),
     }

@@ -10,6 +10,7 @@ from integrations_app.document_view import shown_fields
 from integrations_app.models import Integration
 from integrations_app.services import integrations, states
 from integrations_app.vendors import registry
+from integrations_app.views import connection, inside
 
 TIMELINE_LENGTH = 8
 
@@ -19,9 +20,15 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     client = registry.vendor(integration.vendor)
     return {
         "steps": states.next_steps(integration, integration.document.findings),
-        "groups": shown_fields(document, client.document_fields, groups=("Facts",)),
+        "groups": shown_fields(document, client.document_fields, tabs=_tabs(integration)),
         "timeline": _timeline(integration),
     }
+
+
+def _tabs(integration: Integration) -> list[str]:
+    """This tab, and those that this integration does not have: no field may go unseen."""
+    lacking = {"inside": inside, "connection": connection}
+    return ["overview", *(name for name, tab in lacking.items() if not tab.is_offered(integration))]
 
 
 def _timeline(integration: Integration) -> list[dict[str, Any]]:

@@ -148,11 +148,6 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
         "shown": service.shown_state(account),
         "region_label": dict(_region_choices(account.vendor)).get(account.region, account.region),
         "binding": [(field.label, account.binding.get(field.name, "")) for field in client.binding_fields],
-        "public_fields": [
-            (field.label, credential.public_fields.get(field.name, ""))
-            for field in client.credential_fields
-            if credential is not None and not field.is_secret
-        ],
         "secrets": service.secret_status(credential) if credential is not None else [],
         "changes": service.secret_history(credential) if credential is not None and may["credential_manage"] else [],
         "schedule": Schedule.objects.for_tenant(request.tenant).filter(vendor_account=account).first(),

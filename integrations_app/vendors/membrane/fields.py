@@ -92,7 +92,7 @@ _CONNECTION = (
     DocumentField("connection.integration", "Integration", FieldKind.SECRET, "Connection"),
 )
 
-_ACTION = "What the tenant has to do"
+_ACTION = "Connection: what the tenant has to do"
 _CLIENT_ACTION = (
     DocumentField("connection.clientAction.type", "Kind", FieldKind.CODE, _ACTION),
     DocumentField("connection.clientAction.description", "What to do", FieldKind.TEXT, _ACTION),
