@@ -72,8 +72,8 @@ class CredentialSecret(models.Model):
 class SecretChange(models.Model):
     """A new secret on its way in: tested by a worker first, applied only when it works; kept as the secret's history.
 
-    `sealed` is a JSON object of the secret fields, sealed for this row and erased as soon as it is decided. `region` and
-    `binding` are what the account changes to together with the secret ("" and {} where they stay).
+    `sealed` is a JSON object of the secret fields, sealed for this row and erased as soon as it is decided. `region`
+    and `binding` are what the account changes to together with the secret ("" and {} where they stay).
     """
 
     class Outcome(models.TextChoices):

@@ -65,7 +65,7 @@ class Integration(models.Model):
     first_seen_at = models.DateTimeField(default=timezone.now)
     # When the vendor last showed it to us: the age of the row.
     seen_at = models.DateTimeField(default=timezone.now)
-    # When it last changed: the vendor's own time where it gives one, else when we noticed. Never empty, so lists sort by it.
+    # When it last changed: the vendor's own time where it gives one, else when we noticed. Lists sort by it.
     changed_at = models.DateTimeField(default=timezone.now)
     # Missing from the last whole list; gone once a second read confirms it.
     missing_since = models.DateTimeField(null=True)
@@ -79,7 +79,7 @@ class Integration(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["vendor_account", "remote_id"], name="integration_remote_id_once"),
         ]
-        # One index per order a list offers, tenant first where the list is a tenant's, id last as the keyset's tie-breaker.
+        # One index per order a list offers, tenant first where the list is a tenant's, id last to break ties.
         indexes: ClassVar = [
             models.Index(fields=["tenant", "name_sort", "id"], name="integration_tenant_name"),
             models.Index(fields=["tenant", "changed_at", "id"], name="integration_tenant_changed"),
@@ -138,7 +138,7 @@ class IntegrationPart(models.Model):
     version = models.CharField(max_length=60, blank=True)
     installed_version = models.CharField(max_length=60, blank=True)
     words = models.CharField(max_length=300, blank=True)
-    # [{"remote_id", "name", "app", "subtitle"}]
+    # A list of objects with remote_id, name, app and subtitle.
     steps = models.JSONField(default=list)
 
     objects = TenantQuerySet["IntegrationPart"].as_manager()

@@ -11,7 +11,7 @@ from integrations_app.models.vendor_account import VendorAccount
 
 
 class Schedule(models.Model):
-    """Asks for a job again and again: every `every_seconds`, moved by up to `jitter_seconds` so that accounts spread."""
+    """Asks for a job again and again: every `every_seconds`, moved by up to `jitter_seconds` to spread accounts."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

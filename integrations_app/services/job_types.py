@@ -1,7 +1,7 @@
 """Every job type: one entry here, one module `jobs/<name>.py` with `run(job, progress)` that the runner finds by name.
 
-The table stands with the services because asking for a job needs a type's title, queue and permission, and services know
-nothing of `jobs/`.
+The table stands with the services because asking for a job needs a type's title, queue and permission, and services
+know nothing of `jobs/`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from integrations_app.models import Job
 
 @dataclass(frozen=True)
 class JobType:
-    """`label` names the kind in filters, `title` one job of it ({target} is put in). `permission` is checked when the job is asked for and again when it runs.
+    """`label` names the kind in filters, `title` one job of it ({target} is put in).
 
-    `attempts` bounds tries after a failure that a later try may mend; `is_exclusive` jobs never run twice at once for one
-    vendor account. `limit_seconds` ends a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the
-    subjects of the items to do again.
+    `permission` is checked when the job is asked for and again when it runs. `attempts` bounds tries after a failure
+    that a later try may mend; `is_exclusive` jobs never run twice at once for one vendor account. `limit_seconds` ends
+    a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the subjects to do again.
     """
 
     name: str
@@ -32,6 +32,8 @@ class JobType:
     can_retry_failed: bool = False
 
 
+_SHORT = Job.Queue.INTERACTIVE
+
 JOB_TYPES: dict[str, JobType] = {
     job_type.name: job_type
     for job_type in (
@@ -44,10 +46,14 @@ JOB_TYPES: dict[str, JobType] = {
             is_exclusive=True,
             limit_seconds=3600,
         ),
-        JobType("refresh_integration", "Refresh", "Refresh {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SYNC),
-        JobType("take_snapshot", "Snapshot", "Snapshot of {target}", Job.Queue.INTERACTIVE, Permission.SNAPSHOT_CREATE),
-        JobType("test_account", "Test", "Test {target}", Job.Queue.INTERACTIVE, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
-        JobType("change_secret", "New secret", "New secret for {target}", Job.Queue.INTERACTIVE, Permission.CREDENTIAL_MANAGE, attempts=1),
-        JobType("search_vendor", "Live search", "Search at {target}", Job.Queue.INTERACTIVE, Permission.INTEGRATION_SEARCH, attempts=1),
+        JobType("refresh_integration", "Refresh", "Refresh {target}", _SHORT, Permission.INTEGRATION_SYNC),
+        JobType("take_snapshot", "Snapshot", "Snapshot of {target}", _SHORT, Permission.SNAPSHOT_CREATE),
+        JobType("test_account", "Test", "Test {target}", _SHORT, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
+        JobType(
+            "change_secret", "New secret", "New secret for {target}", _SHORT, Permission.CREDENTIAL_MANAGE, attempts=1
+        ),
+        JobType(
+            "search_vendor", "Live search", "Search at {target}", _SHORT, Permission.INTEGRATION_SEARCH, attempts=1
+        ),
     )
 }

@@ -278,8 +278,8 @@ class DocumentField:
 
     `path` is dotted; `[]` steps into a list ("workflows[].connectors[].subtitle"). `group` is the heading it stands
     under. "Workflows" is shown in the tab of what is inside, groups that start with "Connection" or "Sharing" in the
-    connection's tab, all others ("Facts" ...) in the overview. `is_secret` leaves are replaced by a fingerprint before anything is
-    shown, whole sub-trees included.
+    connection's tab, all others ("Facts" ...) in the overview. `is_secret` leaves are replaced by a fingerprint before
+    anything is shown, whole sub-trees included.
     """
 
     path: str
