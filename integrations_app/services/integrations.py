@@ -222,12 +222,12 @@ def refresh(integration: Integration, *, job: Job | None = None, hold: Callable[
     except VendorError as error:
         account_health.note_failure(account, error)
         raise
-    written = Mirror(account, job=job).write([remote], hold=hold)
+    written = Mirror(account, job=job).write([remote], is_single=True, hold=hold)
     account_health.note_success(account)
     integration.refresh_from_db()
     if written.returned:
         return Refreshed("returned", integration.state)
-    return Refreshed("changed" if written.changed or written.added else "unchanged", integration.state)
+    return Refreshed("changed" if written.drifted else "unchanged", integration.state)
 
 
 def _not_found(integration: Integration, hold: Callable[[], None]) -> Refreshed:

@@ -29,9 +29,9 @@ from integrations_app.models import (
     VendorAccount,
 )
 from integrations_app.models.fields import sort_key
-from integrations_app.services import bulk_rows, states
-from integrations_app.services.differences import diff
-from integrations_app.services.documents import Redactor, canonical, digest, plain
+from integrations_app.services import bulk_rows, regions, states
+from integrations_app.services.differences import Kind, diff
+from integrations_app.services.documents import Redactor, canonical, digest, load, plain
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import (
     BadItem,
@@ -92,57 +92,74 @@ class Mirror:
         self._account = account
         self._job = job
         self._vault = TenantVault(account.tenant_id)
-        self.redactor = Redactor(registry.vendor(account.vendor).document_fields, self._vault.fingerprint)
+        self._client = registry.vendor(account.vendor)
+        # Top-level fields that only some answers of this vendor carry: missing in one, they are kept from the last that
+        # had them, and no difference.
+        self._varying: frozenset[str] = getattr(self._client, "varying_fields", frozenset())
+        self.redactor = Redactor(self._client.document_fields, self._vault.fingerprint)
 
     def write(
         self,
         remotes: Sequence[RemoteIntegration],
         *,
+        is_single: bool = False,
         hold: Callable[[], None] = lambda: None,
         record_drift: int = _LARGEST,
     ) -> Written:
         """Write a page of integrations, no id twice, in one short transaction; `hold` is called inside it first.
 
-        At most `record_drift` drifted ones get an audit event each.
+        `is_single`: they come from asking for one, not from a list. At most `record_drift` drifted ones get an audit
+        event each.
         """
         now = timezone.now()
         items = [self._item(remote, now) for remote in remotes]
         rows = self._rows(items)
         fresh = [item for item in items if item.remote.remote_id not in rows]
-        stale = [item for item in items if item.remote.remote_id in rows and _differs(item, rows)]
-        same = [rows[i.remote.remote_id] for i in items if i.remote.remote_id in rows and not _differs(i, rows)]
-        documents = self._documents([rows[item.remote.remote_id] for item in stale])
-        written = Written(len(fresh), len(stale), len(same))
-        written.returned = sum(rows[item.remote.remote_id].gone_at is not None for item in stale)
-        batch = _Batch()
+        known = [item for item in items if item.remote.remote_id in rows]
+        doubtful = [item for item in known if (is_single and self._varying) or _differs(item, rows)]
+        formers = self._documents([rows[item.remote.remote_id] for item in doubtful])
+        batch = _Batch(seen={rows[item.remote.remote_id].pk for item in known})
         for item in fresh:
             self._add(item, now, batch)
-        for item in stale:
+        for item in doubtful:
             row = rows[item.remote.remote_id]
-            self._change(item, row, documents.get(row.pk), now, batch)
+            former = formers.get(row.pk)
+            completed = self._completed(item, former, now)
+            if _differs(completed, rows) or former is None or bytes(former.digest) != completed.digest:
+                batch.returned += row.gone_at is not None
+                self._change(completed, row, former, now, batch)
+        self._save(batch, now, hold, record_drift)
+        return Written(len(fresh), len(batch.changed), len(batch.seen), batch.returned, batch.drifted)
+
+    def _save(self, batch: _Batch, now: datetime, hold: Callable[[], None], record_drift: int) -> None:
+        tenant = self._account.tenant
         with transaction.atomic():
             hold()
             batch.save()
-            Integration.objects.filter(pk__in=[row.pk for row in same]).update(seen_at=now, missing_since=None)
+            Integration.objects.for_tenant(tenant).filter(pk__in=batch.seen).update(seen_at=now, missing_since=None)
             for row in batch.drifted[:record_drift]:
-                record(
-                    Event.INTEGRATION_DRIFTED,
-                    by=None,
-                    tenant=self._account.tenant,
-                    target=row,
-                )
-        written.drifted = batch.drifted
-        return written
+                record(Event.INTEGRATION_DRIFTED, by=None, tenant=tenant, target=row)
 
     def _item(self, remote: RemoteIntegration, now: datetime) -> _Item:
         whole = canonical(remote.raw)
-        document_digest = digest(whole)
-        verdict = states.judge(remote, now)
-        said = [[f.code, f.subject, f.count] for f in verdict.findings]
-        reading = hashlib.sha256(
-            READING + document_digest + canonical([self._account.region, verdict.state, said, remote.remote_url])
-        )
-        return _Item(remote, verdict, whole, document_digest, reading.digest())
+        document_digest = compared = digest(whole)
+        if self._varying:
+            compared = digest(canonical({k: v for k, v in remote.raw.items() if k not in self._varying}))
+        context = canonical([self._account.region, states.is_unused(remote, now)])
+        reading = hashlib.sha256(READING + compared + context).digest()
+        return _Item(remote, states.judge(remote, now), whole, document_digest, reading)
+
+    def _completed(self, item: _Item, former: IntegrationDocument | None, now: datetime) -> _Item:
+        """The item with those varying fields that its answer left out and the stored document has."""
+        missing = self._varying - item.remote.raw.keys()
+        if not missing or former is None:
+            return item
+        stored = load(self._vault.unseal(former.context, former.sealed))
+        kept = {name: stored[name] for name in missing if name in stored}
+        if not kept:
+            return item
+        region = regions.region(self._account.vendor, self._account.region)
+        return self._item(self._client.read_integration({**item.remote.raw, **kept}, region), now)
 
     def _rows(self, items: Sequence[_Item]) -> dict[str, Integration]:
         wanted = [item.remote.remote_id for item in items]
@@ -181,7 +198,7 @@ class Mirror:
     ) -> None:
         redacted = self.redactor.redact(item.remote.raw)
         if former is not None and bytes(former.digest) != item.digest:
-            if diff(former.redacted, redacted).changes:
+            if self._has_drifted(former, redacted):
                 batch.snapshots.append(self._snapshot(former, row, now))
                 batch.drifted.append(row)
             row.changed_at = _past(item.remote.remote_updated_at, now) or now
@@ -193,7 +210,13 @@ class Mirror:
             row.state_since = _since(main, now)
         self._read(item, row, now)
         batch.changed.append(row)
+        batch.seen.discard(row.pk)
         self._attach(item, row, redacted, now, batch)
+
+    def _has_drifted(self, former: IntegrationDocument, redacted: bytes) -> bool:
+        """Whether somebody changed something: more than the vendor's own noise, or a field its last answer left out."""
+        changes = diff(former.redacted, redacted).changes
+        return any(not (change.kind is Kind.ADDED and change.path in self._varying) for change in changes)
 
     def _read(self, item: _Item, row: Integration, now: datetime) -> None:
         """Set the columns that follow from the vendor's answer."""
@@ -304,8 +327,10 @@ class Mirror:
 
 @dataclass
 class _Batch:
-    """The rows of one transaction."""
+    """The rows of one transaction; `seen` are those that need no more than that."""
 
+    seen: set[Any] = field(default_factory=set)
+    returned: int = 0
     added: list[Integration] = field(default_factory=list)
     changed: list[Integration] = field(default_factory=list)
     documents: list[IntegrationDocument] = field(default_factory=list)

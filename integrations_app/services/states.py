@@ -246,10 +246,15 @@ def _state(lifecycle: Lifecycle, findings: Iterable[Finding]) -> str:
     return State(lifecycle.value)
 
 
+def is_unused(remote: RemoteIntegration, now: datetime) -> bool:
+    """Whether it was used once, but not for UNUSED_AFTER: the one thing about it that changes while it does not."""
+    return remote.last_used_at is not None and now - remote.last_used_at > UNUSED_AFTER
+
+
 def _with_unused(remote: RemoteIntegration, now: datetime) -> list[Finding]:
     findings = list(remote.findings)
     is_noted = any(finding.code is FindingCode.NEVER_USED for finding in findings)
-    if not is_noted and remote.last_used_at is not None and now - remote.last_used_at > UNUSED_AFTER:
+    if not is_noted and is_unused(remote, now):
         findings.append(Finding(FindingCode.NEVER_USED, since=remote.last_used_at))
     return findings
 

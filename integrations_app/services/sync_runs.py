@@ -316,7 +316,7 @@ def _confirm(reading: _Reading, client: VendorClient, row_ids: Sequence[Any]) ->
             )
         else:
             if remote.remote_id == row.remote_id:
-                reading.mirror.write([remote], hold=reading.progress.hold, record_drift=DRIFT_RECORDED)
+                reading.mirror.write([remote], is_single=True, hold=reading.progress.hold, record_drift=DRIFT_RECORDED)
                 reading.progress.say("Not listed, but still at the vendor.", subject=row.name)
     return tuple(gone)
 

@@ -73,6 +73,9 @@ class AlloyClient:
         "SupportsLiveSearch": "Alloy has no search: it resolves one id or name, and lists everything otherwise.",
     }
     search_fields: ClassVar[tuple[SearchField, ...]] = ()
+    # Top-level fields that only the list or only the single answer carries, as Alloy's own examples do; missing in one,
+    # they are no difference to the other.
+    varying_fields: ClassVar[frozenset[str]] = frozenset({"app", "primaryConnector", "description", "credentials"})
     document_fields: ClassVar[tuple[DocumentField, ...]] = (
         DocumentField("app", "Name"),
         DocumentField("primaryConnector", "Main app"),
