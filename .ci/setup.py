@@ -26,6 +26,7 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = ROOT / ".setup"
 NODE_WHEEL = STAMPS / "node"
 MIN_NODE = 18
+UV_SYNC: list[str | Path] = [VENV / "bin" / "uv", "pip", "sync", "--quiet", "--compile-bytecode", "--require-hashes"]
 PIP_INSTALL: list[str | Path] = [
     PYTHON,
     "-m",
@@ -121,8 +122,9 @@ def make_environment() -> None:
 
 
 def install_packages(lock: Path) -> None:
+    # Compiled here, once and in parallel, and not by each of the processes that `make up` starts at the same time.
     run(
-        [VENV / "bin" / "uv", "pip", "sync", "--quiet", "--python", PYTHON, "--require-hashes", lock],
+        [*UV_SYNC, "--python", PYTHON, lock],
         f"The packages of {lock.name} could not be installed (is the network there?)",
     )
 

@@ -61,6 +61,8 @@ def logging_config(environment: Environment) -> dict[str, Any]:
             # One line per task started and finished says less than the job row does.
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
+            # And a line every few seconds for each sweep says nothing.
+            "celery.beat": {"level": "WARNING"},
             # A healthy page is two lines otherwise.
             "django_structlog": {"level": "INFO"},
         },

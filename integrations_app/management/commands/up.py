@@ -90,7 +90,7 @@ class Command(BaseCommand):
         if "demo" not in get_commands():
             return ""
         done = subprocess.run(
-            python_command("manage.py", "demo"),
+            python_command("manage.py", "demo", "--only-if-new"),
             cwd=env.BASE_DIR,
             env=_child_environment(environment),
             stdout=subprocess.PIPE,
@@ -134,6 +134,11 @@ def _programs(environment: env.Environment) -> list[Program]:
 def _child_environment(environment: env.Environment) -> dict[str, str]:
     """What every program gets: the same settings, and the simulator's address where it is ours."""
     changes = {"PYTHONUNBUFFERED": "1", "DJANGO_SETTINGS_MODULE": "console.settings"}
+    # Seven processes start at once: without cached bytecode each would compile every module anew.
+    changes["PYTHONDONTWRITEBYTECODE"] = ""
+    if "log_level" not in environment.model_fields_set:
+        # A line for each request and job would carry the sign-ins off the screen.
+        changes["LOG_LEVEL"] = "WARNING"
     if not environment.simulator_url and not environment.is_production:
         changes["SIMULATOR_URL"] = f"http://127.0.0.1:{environment.simulator_port}"
     return env.for_child_process(**changes)
@@ -178,11 +183,17 @@ def _workers(environment: env.Environment, child: dict[str, str]) -> Iterator[Pr
         name = f"{queue}-{environment.port}@%h"
         options = ["--queues", queue, "--concurrency", str(processes), "--hostname", name]
         # They tell workers about each other, which ours have no use for, and cost a second at the start.
-        options += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", environment.log_level]
+        options += [
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            "--loglevel",
+            child.get("LOG_LEVEL", environment.log_level),
+        ]
         yield Program(
             f"worker-{queue}", [*celery, "worker", *options], child, orphan_signal=signal.SIGQUIT, stop_seconds=5
         )
-    scheduler = [*celery, "beat", "--pidfile", "", "--loglevel", environment.log_level]
+    scheduler = [*celery, "beat", "--pidfile", "", "--loglevel", child.get("LOG_LEVEL", environment.log_level)]
     yield Program("scheduler", scheduler, child)
 
 
