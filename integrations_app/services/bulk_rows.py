@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
-from django.db import connection, models
+from django.db import connection, connections, models
 
 T = TypeVar("T")
 
@@ -23,8 +23,8 @@ def upsert(rows: Sequence[models.Model], key: str) -> None:
         return
     columns = _columns(rows[0])
     others = ", ".join(f"{_name(f)} = EXCLUDED.{_name(f)}" for f in columns if f.attname != key)
-    sql = f"{_insert_sql(rows[0], columns)} ON CONFLICT ({connection.ops.quote_name(key)}) DO UPDATE SET {others}"
-    _run(sql, rows, columns)
+    conflict = f"ON CONFLICT ({connection.ops.quote_name(key)}) DO UPDATE SET {others}"
+    _run(f"{_insert_sql(rows[0], columns)} {conflict}", rows, columns)
 
 
 def update(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
@@ -35,11 +35,8 @@ def update(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     columns = [meta.get_field(name) for name in fields]
     table = connection.ops.quote_name(meta.db_table)
     sets = ", ".join(f"{_name(column)} = %s" for column in columns)
-    _run(
-        f"UPDATE {table} SET {sets} WHERE {_name(meta.pk)} = %s",
-        rows,
-        [*columns, meta.pk],
-    )  # nosec B608: names of ours only
+    sql = f"UPDATE {table} SET {sets} WHERE {_name(meta.pk)} = %s"  # nosec B608  # quoted names of our own columns
+    _run(sql, rows, [*columns, meta.pk])
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
@@ -64,6 +61,8 @@ def _insert_sql(row: models.Model, columns: Sequence[Any]) -> str:
 
 
 def _run(sql: str, rows: Sequence[models.Model], columns: Sequence[Any]) -> None:
-    values = [[field.get_db_prep_save(getattr(row, field.attname), connection) for field in columns] for row in rows]
-    with connection.cursor() as cursor:
+    # The connection itself: the proxy that `connection` is looks it up for each of a page's thousands of values.
+    database = connections[connection.alias]
+    values = [[field.get_db_prep_save(getattr(row, field.attname), database) for field in columns] for row in rows]
+    with database.cursor() as cursor:
         cursor.executemany(sql, values)
