@@ -1,0 +1,138 @@
+"""Every page, as somebody sees it: no serious finding of axe in either theme, nothing too wide on a phone, no script error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+import pytest
+from django.urls import reverse
+
+from console.access import setup_code
+from integrations_app.models import Job, JobState
+from tests.browser.looking import assert_faults_are_seen, faults, sign_in
+from tests.browser.mirrored import Mirrored, mirror
+from tests.people import People, make_tenant
+from tests.things import make_job
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from integrations_app.simulator.server import SimulatorServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ACCOUNT_PAGES = ("email", "2fa", "2fa/totp/activate", "sessions", "password/change", "reauthenticate", "logout")
+
+
+def look_at(page: Page, addresses: Iterable[str], *, status: int = 200) -> None:
+    """Open each and collect everything wrong, so that one run tells it all; the checker is tried on the first."""
+    wrong = {}
+    for number, address in enumerate(addresses):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == status, f"{address}: {answer.status}"
+        if number == 0:
+            assert_faults_are_seen(page)
+        if found := faults(page):
+            wrong[address] = found
+    assert not wrong
+
+
+@pytest.fixture
+def make_mirror(simulator: SimulatorServer, people: People) -> Callable[..., Mirrored]:
+    return lambda *names: mirror(simulator, people, names)
+
+
+def _tabs(page: Page, address: str) -> list[str]:
+    page.goto(address)
+    return [str(tab.get_attribute("href")) for tab in page.locator(".tabs a").all()]
+
+
+def test_the_integrations_of_every_vendor_in_every_tab(
+    page: Page, live_server: object, make_mirror: Callable[..., Mirrored]
+) -> None:
+    names = ("larkspur-celigo", "larkspur-alloy", "nordhavn-torq-subsidiary", "nordhavn-membrane")
+    mirrored = make_mirror(*names)
+    sign_in(page, mirrored.owner, str(live_server))
+    index = reverse("integrations:index", args=["larkspur"])
+    changed = mirrored.some("larkspur-celigo", name__contains="Orders 👩")
+    snapshot = changed.snapshots.for_tenant(mirrored.tenant).order_by("as_of").first()
+    assert snapshot is not None
+    history = reverse("integrations:tab", args=["larkspur", changed.pk, "history"])
+    addresses = [index, f"{index}?state=attention", f"{index}?q=nothing-is-called-this", "/integrations/", "/"]
+    addresses += ["/t/larkspur/", f"{history}?from={snapshot.pk}", "/search?q=order"]
+    for name in names:
+        addresses += _tabs(page, mirrored.some(name).get_absolute_url())
+    look_at(page, addresses)
+
+
+def test_the_vendor_accounts_and_their_forms(
+    page: Page, live_server: object, make_mirror: Callable[..., Mirrored]
+) -> None:
+    mirrored = make_mirror("larkspur-celigo-sandbox", "osmond-celigo", "nordhavn-torq-subsidiary", "osmond-membrane")
+    sign_in(page, mirrored.owner, str(live_server))
+    index = reverse("vendor_accounts:index", args=["larkspur"])
+    torq = mirrored.accounts["nordhavn-torq-subsidiary"].get_absolute_url()
+    addresses = [index, f"{index}new/", *(f"{index}new/?vendor={slug}" for slug in ("celigo", "membrane"))]
+    addresses += [account.get_absolute_url() for account in mirrored.accounts.values()]
+    addresses += [f"{torq}{page_name}/" for page_name in ("replace", "edit", "remove", "search")]
+    jobs = Job.objects.for_tenant(mirrored.tenant)
+    for state in (JobState.FAILED, JobState.PARTIAL, JobState.SUCCEEDED):
+        addresses.append(jobs.filter(state=state)[0].get_absolute_url())
+    account = mirrored.accounts["nordhavn-torq-subsidiary"]
+    for state in (JobState.QUEUED, JobState.RUNNING):
+        open_job = make_job(account, by=mirrored.owner, state=state, units_total=400, units_done=132)
+        addresses.append(open_job.get_absolute_url())
+    addresses += [f"/t/larkspur/{name}/" for name in ("jobs", "people", "audit", "settings")]
+    look_at(page, addresses)
+
+
+def test_the_pages_of_the_platform_and_of_oneself(
+    page: Page, live_server: object, people: People, make_mirror: Callable[..., Mirrored]
+) -> None:
+    shared = make_mirror("osmond-membrane").shared
+    sign_in(page, people.platform, str(live_server))
+    credential = reverse("credentials:detail", args=[shared.pk])
+    addresses = ["/tenants/", "/tenants/new/", "/credentials/", "/credentials/new/?vendor=alloy", credential]
+    addresses += [f"{credential}{page_name}/" for page_name in ("replace", "bind", "remove")]
+    addresses += ["/health/", "/jobs/", "/audit/", "/welcome/", "/search", "/search?q=nothing-is-called-this"]
+    addresses += ["/me/", *(f"/accounts/{name}/" for name in ACCOUNT_PAGES)]
+    look_at(page, addresses)
+
+
+def test_the_pages_of_somebody_who_may_little(
+    page: Page, live_server: object, people: People, make_mirror: Callable[..., Mirrored]
+) -> None:
+    mirrored = make_mirror("larkspur-celigo-sandbox")
+    account = mirrored.accounts["larkspur-celigo-sandbox"]
+    sign_in(page, people.members["viewer"], str(live_server))
+    addresses = ["/", "/t/larkspur/", account.get_absolute_url()]
+    addresses += [f"/t/larkspur/{name}/" for name in ("integrations", "vendor-accounts", "jobs", "people")]
+    addresses.append(mirrored.some("larkspur-celigo-sandbox").get_absolute_url())
+    look_at(page, addresses)
+    look_at(page, ["/t/larkspur/settings/"], status=403)
+    look_at(page, ["/t/kestrel/", "/nothing/is/here/"], status=404)
+
+
+def test_a_tenant_without_anything_says_what_comes_next(page: Page, live_server: object, people: People) -> None:
+    make_tenant("empty", "Empty House")
+    sign_in(page, people.members["owner"], str(live_server))
+    look_at(page, [f"/t/larkspur/{name}" for name in ("", "integrations/", "vendor-accounts/", "jobs/")])
+    sign_in(page, people.stranger, str(live_server))
+    look_at(page, ["/", "/integrations/", "/jobs/"])
+
+
+def test_the_pages_before_signing_in(page: Page, make_mirror: Callable[..., Mirrored]) -> None:
+    invitation = make_mirror().invitation
+    look_at(page, ["/accounts/login/", "/accounts/password/reset/", "/accounts/signup/", invitation])
+    page.goto("/accounts/login/")
+    page.get_by_label("E-mail").fill("nobody@people.example")
+    page.get_by_label("Password", exact=True).fill("wrong-password-1")
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.locator("[data-form-errors]").wait_for()
+    assert faults(page) == []
+
+
+def test_the_first_pages_of_a_new_console(page: Page) -> None:
+    look_at(page, ["/welcome/", f"/welcome/?code={setup_code.current()}"])
