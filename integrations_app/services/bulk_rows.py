@@ -23,7 +23,7 @@ def upsert(rows: Sequence[models.Model], key: str) -> None:
         return
     columns = _columns(rows[0])
     others = ", ".join(f"{_name(f)} = EXCLUDED.{_name(f)}" for f in columns if f.attname != key)
-    conflict = f"ON CONFLICT ({connection.ops.quote_name(key)}) DO UPDATE SET {others}"
+    conflict = f"ON CONFLICT ({connection.ops.quote_name(key)}) DO UPDATE SET {others}"  # nosec B608
     _run(f"{_insert_sql(rows[0], columns)} {conflict}", rows, columns)
 
 
@@ -35,7 +35,7 @@ def update(rows: Sequence[models.Model], fields: Sequence[str]) -> None:
     columns = [meta.get_field(name) for name in fields]
     table = connection.ops.quote_name(meta.db_table)
     sets = ", ".join(f"{_name(column)} = %s" for column in columns)
-    sql = f"UPDATE {table} SET {sets} WHERE {_name(meta.pk)} = %s"  # nosec B608  # quoted names of our own columns
+    sql = f"UPDATE {table} SET {sets} WHERE {_name(meta.pk)} = %s"  # nosec B608
     _run(sql, rows, [*columns, meta.pk])
 
 
@@ -57,7 +57,7 @@ def _name(field: Any) -> str:
 def _insert_sql(row: models.Model, columns: Sequence[Any]) -> str:
     table = connection.ops.quote_name(row._meta.db_table)
     names, places = ", ".join(map(_name, columns)), ", ".join(["%s"] * len(columns))
-    return f"INSERT INTO {table} ({names}) VALUES ({places})"  # nosec B608: names of ours only
+    return f"INSERT INTO {table} ({names}) VALUES ({places})"  # nosec B608
 
 
 def _run(sql: str, rows: Sequence[models.Model], columns: Sequence[Any]) -> None:
