@@ -11,6 +11,7 @@ In doubt it is secret: a value hidden needlessly costs a glance at the vendor, a
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections import Counter
@@ -81,6 +82,10 @@ _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
 # A run of letters and digits this long without sense is taken for a key.
 RANDOM_LENGTH = 20
+# Nothing shorter is a key by its beginning ("sk_live_...") or after a word ("Bearer ...").
+_SHORTEST_KEY = 12
+# How many field names are remembered; a vendor that makes new ones for ever gains nothing by it.
+_NAMES_KEPT = 4096
 
 
 def is_secret_mark(value: Any) -> bool:
@@ -104,6 +109,8 @@ class Redactor:
 
     def __init__(self, fields: Iterable[DocumentField], fingerprint: Callable[[bytes], str]) -> None:
         self._fingerprint = fingerprint
+        # Field names repeat in every document of a vendor.
+        self._keys: dict[str, str] = {}
         self._root = _Place()
         for declared in fields:
             place = self._root
@@ -158,6 +165,14 @@ class Redactor:
         return self._any(value, key, declared, is_hidden=is_hidden)
 
     def _key(self, key: str) -> str:
+        shown = self._keys.get(key)
+        if shown is None:
+            shown = self._shown_key(key)
+            if len(self._keys) < _NAMES_KEPT:
+                self._keys[key] = shown
+        return shown
+
+    def _shown_key(self, key: str) -> str:
         if key.lstrip("$") == "secret" and key.startswith("$"):
             return "$" + key
         return f"{MARK} {self._of(key)}" if is_secret_text(key, FieldKind.TEXT, allow_ids=True) else key
@@ -170,6 +185,7 @@ class Redactor:
         return {MARK: self._of(value)} if is_hidden else value
 
 
+@functools.lru_cache(maxsize=_NAMES_KEPT)
 def is_suspicious_name(name: str) -> bool:
     """Whether a field of this name, which nobody declared, is taken for a secret whatever it holds."""
     if not _SUSPICIOUS_NAME.search(re.sub(r"[^a-z0-9]", "", name.lower())):
@@ -196,7 +212,9 @@ def is_secret_text(text: str, kind: FieldKind | None, *, allow_ids: bool = False
 
 def _may_hide(text: str) -> bool:
     """Whether a short text is worth a closer look: it names something, or has the look of an address or a key."""
-    return "=" in text or ":" in text or "_" in text or "-" in text or "eyJ" in text or " " in text
+    if "=" in text or ":" in text:
+        return True
+    return len(text) >= _SHORTEST_KEY and ("_" in text or "-" in text or "eyJ" in text or " " in text or "AK" in text)
 
 
 def _is_secret_address(address: str) -> bool:
