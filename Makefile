@@ -15,7 +15,7 @@ up: setup ## start the console with everything it needs, until Ctrl-C (PORT, SIM
 
 test: setup-tests ## run the tests on SQLite and the embedded broker, and those that need a worker also on PostgreSQL and Redis
 	$(PYTEST) -n $(JOBS)
-	$(PYTEST) -n $(JOBS) -m stack --stack=postgres-redis
+	$(PYTEST) -n $(JOBS) -m "stack or postgres" --stack=postgres-redis
 
 check: lint types test ## all that CI runs: lint, types, import rules and the tests
 

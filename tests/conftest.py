@@ -209,8 +209,15 @@ def page(browser: Browser, live_server: object) -> Iterator[Page]:
         yield window
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a worker are `stack` tests; those that use a browser are `browser` tests."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that use a worker are `stack` tests; those that use a browser are `browser` tests.
+
+    What only PostgreSQL can do is left to the stacks that have it.
+    """
+    if config.getoption("--stack") == "embedded":
+        elsewhere = [item for item in items if item.get_closest_marker("postgres")]
+        config.hook.pytest_deselected(items=elsewhere)
+        items[:] = [item for item in items if item not in elsewhere]
     for item in items:
         names = getattr(item, "fixturenames", ())
         if "worker" in names:

@@ -11,9 +11,10 @@ class AccessConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from console.access import sign_in_events
+        from console.access import scope, sign_in_events
         from console.access.services import sync_builtin_roles
 
         # Roles are rows because grants point at them; each migrate makes them equal to `roles.py` again.
         post_migrate.connect(lambda **_: sync_builtin_roles(), sender=self, weak=False)
         sign_in_events.connect()
+        scope.connect()

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 
-from console.access import policy
+from console.access import policy, scope
 from console.access.models import User
 from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest
@@ -61,7 +61,9 @@ def platform_admin(view: Callable[Concatenate[SignedInRequest, P], HttpResponse]
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not cast(User, request.user).is_platform_admin:
             raise Http404
-        return view(cast(SignedInRequest, request), *args, **kwargs)
+        # Shared credentials and the installation's health concern every tenant, whoever has a grant there.
+        with scope.everything():
+            return view(cast(SignedInRequest, request), *args, **kwargs)
 
     guarded.console_access = "platform admin"  # type: ignore[attr-defined]  # read by the table test
     return guarded

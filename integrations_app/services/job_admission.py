@@ -20,6 +20,7 @@ from django.db import connection, transaction
 from django.db.models import Min, OuterRef, Subquery
 from django.utils import timezone
 
+from console.access import scope
 from console.access.models import Tenant
 from integrations_app.models import Job, JobState
 from integrations_app.models.job import JobQuerySet
@@ -42,6 +43,12 @@ def dispatch() -> int:
     broker is down the rows stay queued and are admitted again by a later sweep. Never call it inside a transaction:
     a worker could look for a row that is not there yet.
     """
+    # The caps count all tenants' jobs, also when a request of somebody who sees one tenant asks for admission.
+    with scope.everything():
+        return _dispatch()
+
+
+def _dispatch() -> int:
     if not Job.objects.awaiting_admission().exists():
         return 0
     admitted = _admit()
