@@ -139,7 +139,7 @@ def _removed(request: TenantRequest, account: VendorAccount) -> dict[str, Any]:
 def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str, Any]:
     client = registry.vendor(account.vendor)
     credential = account.credential
-    jobs = Job.objects.for_tenant(request.tenant).filter(vendor_account=account)
+    jobs = Job.objects.for_tenant(request.tenant).filter(vendor_account=account).select_related("tenant")
     may = {permission.attribute: permission in request.permissions for permission in Permission}
     return {
         "section": "vendor_accounts",

@@ -1,0 +1,213 @@
+"""Many rows of everything a page can list, made in few statements."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from console.access.models import Grant, Invitation, Role, Tenant, TenantLabel, User
+from console.audit.events import Event
+from console.audit.models import AuditEvent
+from integrations_app.models import (
+    Credential,
+    CredentialSecret,
+    Integration,
+    IntegrationDocument,
+    IntegrationPart,
+    Job,
+    JobLine,
+    JobState,
+    QuarantinedItem,
+    Schedule,
+    SecretChange,
+    Snapshot,
+    SyncRun,
+    VendorAccount,
+    VendorGate,
+)
+from integrations_app.services import states
+from tests.people import People
+
+START = timezone.now() - timedelta(days=30)
+
+
+@dataclass
+class Many:
+    """The things that pages are opened for; each has as many rows below it as were made."""
+
+    people: People
+    account: VendorAccount
+    integration: Integration
+    job: Job
+    shared: Credential
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.people.tenant
+
+    def ids(self, takes: str) -> list[uuid.UUID]:
+        """The id for an address of the access table."""
+        if not takes:
+            return []
+        chosen = {"integration": self.integration, "account": self.account, "searchable_account": self.account}
+        return [chosen.get(takes, self.job).pk]
+
+
+def start(people: People) -> Many:
+    """One of each, with nothing below it yet."""
+    shared = Credential.objects.create(tenant=None, vendor="torq", name="Shared")
+    account = make_accounts(people.tenant, 1, people.members["owner"], prefix="First")[0]
+    integration = make_integrations(account, 1, prefix="First")[0]
+    job = make_jobs(account, 1, people.members["owner"])[0]
+    return Many(people, account, integration, job, shared)
+
+
+def grow(many: Many, first: int, last: int) -> None:
+    """Make the rows number `first` to `last` (not included) of everything."""
+    owner, tenant, count = many.people.members["owner"], many.tenant, last - first
+    make_integrations(many.account, count, prefix=f"Orders {first}")
+    accounts = make_accounts(tenant, count, owner, prefix=f"Account {first}")
+    make_jobs(many.account, count, owner)
+    _below_account(many, count, owner)
+    _below_integration(many, count, owner)
+    JobLine.objects.bulk_create(
+        [
+            JobLine(tenant=tenant, job=many.job, subject=f"item {n}", text="It is broken.", level="error")
+            for n in range(count)
+        ]
+    )
+    _people(many, first, last)
+    _audit(tenant, owner, count)
+    _tenants(many, first, last)
+    for number, account in enumerate(accounts[: count // 2]):
+        VendorAccount.objects.filter(pk=account.pk).update(state="failing", state_reason=f"Refused {number}")
+    bound = make_accounts(tenant, count, owner, prefix=f"Bound {first}")
+    VendorAccount.objects.filter(pk__in=[account.pk for account in bound]).update(credential=many.shared)
+    Credential.objects.bulk_create(
+        [Credential(vendor="alloy", name=f"Key {n}", owner=owner) for n in range(first, last)]
+    )
+
+
+def make_accounts(tenant: Tenant, count: int, owner: User, prefix: str = "Account") -> list[VendorAccount]:
+    credentials = [Credential(tenant=tenant, vendor="torq", name=f"{prefix} {n}", owner=owner) for n in range(count)]
+    Credential.objects.bulk_create(credentials)
+    CredentialSecret.objects.bulk_create(
+        [
+            CredentialSecret(credential=c, field="client_secret", fingerprint="7f3a0c21", sealed=b"-")
+            for c in credentials
+        ]
+    )
+    accounts = [
+        VendorAccount(tenant=tenant, credential=credential, vendor="torq", name=credential.name, region="us",
+                      owner=owner, listed_at=timezone.now(), listed_count=1, state="ok")
+        for credential in credentials
+    ]  # fmt: skip
+    VendorAccount.objects.bulk_create(accounts)
+    VendorGate.objects.bulk_create([VendorGate(account=account) for account in accounts])
+    return accounts
+
+
+def make_integrations(account: VendorAccount, count: int, prefix: str = "Orders") -> list[Integration]:
+    """A third of them needs somebody; each has its document."""
+    rows = []
+    for number in range(count):
+        name = f"{prefix} {number:06}"
+        state = Integration.State.ATTENTION if number % 3 == 0 else Integration.State.ACTIVE
+        rows.append(
+            Integration(
+                tenant_id=account.tenant_id, vendor_account=account, vendor=account.vendor, name=name,
+                name_sort=name.lower(), remote_id=str(uuid.uuid4()), digest=b"-", state=state,
+                state_rank=states.RANKS[state], changed_at=START + timedelta(seconds=number),
+                finding_code="errors" if state == Integration.State.ATTENTION else "", finding_count=number,
+                turn="us" if state == Integration.State.ATTENTION else "",
+            )
+        )  # fmt: skip
+    Integration.objects.bulk_create(rows)
+    IntegrationDocument.objects.bulk_create(
+        [IntegrationDocument(integration=row, tenant_id=row.tenant_id, sealed=b"-", redacted=b'{"name": "Orders"}',
+                             digest=b"-") for row in rows]
+    )  # fmt: skip
+    return rows
+
+
+def make_jobs(account: VendorAccount, count: int, by: User) -> list[Job]:
+    """Every other one runs."""
+    rows = [
+        Job(tenant_id=account.tenant_id, type="sync_account", title=f"Sync {n}", queue="bulk", vendor_account=account,
+            requested_by=by, requested_by_label=str(by), state=JobState.RUNNING if n % 2 else JobState.SUCCEEDED,
+            created_at=START + timedelta(seconds=n), target_type="vendoraccount", target_id=str(account.pk))
+        for n in range(count)
+    ]  # fmt: skip
+    return Job.objects.bulk_create(rows)
+
+
+def _below_account(many: Many, count: int, by: User) -> None:
+    account, tenant = many.account, many.tenant
+    runs = [SyncRun(tenant=tenant, vendor_account=account, job=many.job, outcome="whole") for _ in range(count)]
+    SyncRun.objects.bulk_create(runs)
+    QuarantinedItem.objects.bulk_create(
+        [QuarantinedItem(tenant=tenant, vendor_account=account, sync_run=run, reason="No id.", redacted=b"{}")
+         for run in runs]
+    )  # fmt: skip
+    for credential in (account.credential, many.shared):
+        SecretChange.objects.bulk_create(
+            [SecretChange(tenant_id=credential.tenant_id, credential=credential, requested_by=by, credential_version=1,
+                          outcome="applied") for _ in range(count)]
+        )  # fmt: skip
+    Schedule.objects.get_or_create(
+        tenant=tenant, vendor_account=account, job_type="sync_account",
+        defaults={"every_seconds": 3600, "next_at": timezone.now()},
+    )  # fmt: skip
+
+
+def _below_integration(many: Many, count: int, by: User) -> None:
+    place: dict[str, Any] = {"tenant": many.tenant, "integration": many.integration}
+    kinds = ("workflow", "connection", "share")
+    IntegrationPart.objects.bulk_create(
+        [IntegrationPart(**place, position=n, kind=kinds[n % 3], name=f"Part {n}", steps=[{"name": "Step"}])
+         for n in range(count)]
+    )  # fmt: skip
+    Snapshot.objects.bulk_create(
+        [Snapshot(**place, cause="manual", by=by, job=many.job, as_of=START, sealed=b"-", digest=b"-",
+                  taken_at=START + timedelta(seconds=n), redacted=b'{"name": "Orders %d"}' % n) for n in range(count)]
+    )  # fmt: skip
+
+
+def _people(many: Many, first: int, last: int) -> None:
+    role = Role.objects.get(slug="viewer")
+    users = [User(email=f"person{n}@many.example", name=f"Person {n}", password="!") for n in range(first, last)]
+    User.objects.bulk_create(users)
+    owner = many.people.members["owner"]
+    Grant.objects.bulk_create([Grant(user=user, role=role, tenant=many.tenant, granted_by=owner) for user in users])
+    Invitation.objects.bulk_create(
+        [Invitation(email=f"new{n}@many.example", tenant=many.tenant, role=role, invited_by=owner,
+                    digest=hashlib.sha256(b"%d" % n).digest(), expires_at=timezone.now() + timedelta(days=7))
+         for n in range(first, last)]
+    )  # fmt: skip
+
+
+def _audit(tenant: Tenant, by: User, count: int) -> None:
+    AuditEvent.objects.bulk_create(
+        [AuditEvent(event=Event.JOB_REQUESTED, tenant_id=tenant.id, tenant_label=tenant.name, by_id=by.id,
+                    by_label=str(by), target_label=f"Sync {n}") for n in range(count)]
+    )  # fmt: skip
+
+
+def _tenants(many: Many, first: int, last: int) -> None:
+    """Other tenants of the same owner and of the platform admin, each with something that needs somebody."""
+    owner = many.people.members["owner"]
+    role = Role.objects.get(slug="owner")
+    for number in range(first, last):
+        tenant = Tenant.objects.create(slug=f"tenant-{number}", name=f"Tenant {number:03}", owner=owner)
+        TenantLabel.objects.create(tenant=tenant, name=f"label-{number}")
+        TenantLabel.objects.create(tenant=many.tenant, name=f"label-{number}")
+        for user in (owner, many.people.platform):
+            Grant.objects.create(user=user, role=role, tenant=tenant)
+        account = make_accounts(tenant, 1, owner)[0]
+        make_integrations(account, 1)
+        make_jobs(account, 1, owner)
