@@ -15,3 +15,8 @@ urlpatterns = [
     path("", include("console.audit.urls")),
     path("", include("integrations_app.urls")),
 ]
+
+handler400 = "console.errors.bad_request"
+handler403 = "console.errors.permission_denied"
+handler404 = "console.errors.not_found"
+handler500 = "console.errors.server_error"

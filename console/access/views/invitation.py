@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.auth import login
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -22,7 +22,7 @@ from console.access.forms import NewPasswordForm
 def accept(request: HttpRequest, token: str) -> HttpResponse:
     invitation = services.open_invitation(token)
     if invitation is None:
-        raise Http404("This invitation was used, withdrawn, or has run out. Ask for a new one.")
+        return render(request, "invitation/closed.html", status=404)
     form = NewPasswordForm(request.POST or None, initial={"name": invitation.name})
     if form.is_valid():
         values = form.cleaned_data
