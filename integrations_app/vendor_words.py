@@ -18,8 +18,9 @@ class VendorWords:
 
 
 def _words(client: type[VendorClient]) -> VendorWords:
-    fields = [*client.credential_fields, *client.binding_fields]
-    return VendorWords(client.slug, client.label, tuple(field.label for field in fields))
+    credential = [field.label for field in client.credential_fields]
+    binding = [field.label for field in client.binding_fields]
+    return VendorWords(client.slug, client.label, (*credential, *binding))
 
 
 def vendor_words(slug: str) -> VendorWords:

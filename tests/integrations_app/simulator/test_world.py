@@ -303,10 +303,16 @@ def test_a_fault_must_be_of_a_known_kind_and_a_sound_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"size": 100_001}, {"vendor": "acme"}, {"script": "sing"}, {"name": "kestrel-torq"}]
+    ("change", "complaint"),
+    [
+        ({"size": 100_001}, "from 0 to 100000"),
+        ({"vendor": "acme"}, "unknown vendor or script"),
+        ({"script": "sing"}, "unknown vendor or script"),
+        ({"name": "kestrel-torq"}, "is there already"),
+    ],
 )
-def test_an_account_that_makes_no_sense_is_refused(world: World, change: dict[str, Any]) -> None:
+def test_an_account_that_makes_no_sense_is_refused(world: World, change: dict[str, Any], complaint: str) -> None:
     spec: dict[str, Any] = {"vendor": "torq", "name": "new", "size": 10, "seed": 1, **change}
 
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=complaint):
         world.add_account(**spec)
