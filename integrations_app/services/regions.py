@@ -1,8 +1,8 @@
 """Where a vendor may be called: its own regions, the simulator where there is one, and what the installer allows.
 
-`VENDOR_ALLOWED_HOSTS` holds entries of three forms: a host ("api.celigo.internal"), a base address
-("https://gateway.example/celigo/v1"), either with "celigo=" in front when it serves that vendor only, and a network
-("10.20.0.0/16"), which calls may then reach although it is private.
+`VENDOR_ALLOWED_HOSTS` holds entries of three forms: a host ("api.internal.example"), a base address
+("https://gateway.example/v1"), either with a vendor's slug and "=" in front when it serves that vendor only, and a
+network ("10.20.0.0/16"), which calls may then reach although it is private.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _is_network(entry: str) -> bool:
 
 
 def _at(client: type[VendorClient], where: str) -> Iterator[Region]:
-    """The vendor's regions moved to another host: one for each way of answering (Alloy has two)."""
+    """The vendor's regions moved to another host: one for each way of answering, where there are several."""
     seen: list[object] = []
     for own in client.regions:
         hosts = {role: _moved(base, where) for role, base in own.hosts.items()}

@@ -77,7 +77,7 @@ class DatabaseRateBudget:
     `BATCH_SECONDS`: a worker does not sit on calls that others were refused for.
     """
 
-    # Torq allows 50 a second; Celigo more; the others publish no number.
+    # The strictest number any vendor publishes is 50 a second.
     PER_SECOND = 40.0
     BURST = 80.0
     BATCH = 10

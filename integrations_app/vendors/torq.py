@@ -161,6 +161,9 @@ class TorqClient:
         for items in in_pages(self._items({})):
             yield read_page(items, self._read, id_field="id")
 
+    # Asking for one reads the list: whoever has just read it need not ask.
+    gets_from_list: ClassVar[bool] = True
+
     def get_integration(self, remote_id: str) -> RemoteIntegration:
         """One integration, looked for in the list, for there is no call for one; VendorNotFoundError without it."""
         for item in self._items({}):
