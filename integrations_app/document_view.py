@@ -6,7 +6,7 @@ The pages know no vendor: each client declares its fields (`document_fields`), t
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +19,19 @@ SECRET_KEY = "$secret"
 
 @dataclass(frozen=True)
 class ShownField:
-    """One line of a fact list. `kind` picks how the template draws `value`; `path` is the vendor's own name."""
+    """One line of a fact list. `kind` picks how the template draws `value`; `path` is the vendor's own name.
+
+    `item` is where in the vendor's lists it stands, counted from 1, and () outside of a list; `starts_item` marks the
+    first line of an item of the outermost list.
+    """
 
     label: str
     path: str
     kind: str
     value: Any
     moment: datetime | None = None
+    item: tuple[int, ...] = ()
+    starts_item: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,14 +50,25 @@ def tab_of(group: str) -> str:
 def shown_fields(
     document: Mapping[str, Any], fields: Sequence[DocumentField], *, tabs: Collection[str]
 ) -> list[ShownGroup]:
-    """The fields of these tabs that the document has, by group, in the order the vendor's client declares them."""
+    """The fields of these tabs that the document has, by group, in the order the vendor's client declares them.
+
+    What belongs to one item of a list stays together.
+    """
     found: dict[str, list[ShownField]] = {}
     for field in fields:
         if tab_of(field.group) not in tabs:
             continue
         for value, place in _values(document, field.path.split("."), ""):
-            found.setdefault(field.group, []).append(_shown(field, value, place))
-    return [ShownGroup(title, tuple(lines)) for title, lines in found.items()]
+            item = tuple(int(number) for number in place.split(".") if number)
+            found.setdefault(field.group, []).append(replace(_shown(field, value, place), item=item))
+    return [ShownGroup(title, tuple(_by_item(lines))) for title, lines in found.items()]
+
+
+def _by_item(lines: list[ShownField]) -> Iterable[ShownField]:
+    previous: tuple[int, ...] = ()
+    for line in sorted(lines, key=lambda line: line.item):
+        yield replace(line, starts_item=line.item[:1] != previous)
+        previous = line.item[:1]
 
 
 def _values(node: Any, path: list[str], place: str) -> Iterable[tuple[Any, str]]:
