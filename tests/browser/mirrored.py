@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from integrations_app.simulator.server import SimulatorServer
     from tests.people import People
 
+CELIGO = "larkspur-celigo-sandbox"
 LONG = "Nightly reconciliation of marketplace payouts, refunds and fees against every ledger we have"
 RIGHT_TO_LEFT = "תזמון חשבוניות וזיכויים אל מערכת הכספים"
 EMOJI = "🛒➡️📦 Orders 👩‍🚀 to warehouse"
@@ -47,7 +48,7 @@ def mirror(simulator: SimulatorServer, people: People, names: tuple[str, ...]) -
     # Binding a shared credential takes a platform admin who may also manage accounts here.
     give(people.platform, "owner", tenant)
     shared = _shared_membrane(simulator, people.platform)
-    celigo = simulator.world.account("larkspur-celigo")
+    celigo = simulator.world.account(CELIGO)
     assert celigo is not None
     for number, name in enumerate((LONG, RIGHT_TO_LEFT, EMOJI)):
         simulator.world.change_item(celigo, number, {"name": name})
@@ -55,8 +56,8 @@ def mirror(simulator: SimulatorServer, people: People, names: tuple[str, ...]) -
     for account in accounts.values():
         run(vendor_accounts.request_test(account, by=owner))
         run(vendor_accounts.request_sync(account, by=owner))
-    if "larkspur-celigo" in accounts:
-        _change_one(simulator, accounts["larkspur-celigo"], owner)
+    if CELIGO in accounts:
+        _change_one(simulator, accounts[CELIGO], owner)
     viewer = Role.objects.get(slug="viewer")
     sent = access.invite(tenant=tenant, email="new@people.example", name="New Person", role=viewer, by=owner)
     return Mirrored(tenant, owner, accounts, shared, f"/invitations/{sent.token}/")
@@ -68,9 +69,7 @@ def _shared_membrane(simulator: SimulatorServer, platform: User) -> Credential:
     return credentials.create_shared(by=platform, vendor="membrane", name="Our workspace", fields=world.credential)
 
 
-def _add(
-    simulator: SimulatorServer, tenant: Tenant, platform: User, name: str, shared: Credential
-) -> VendorAccount:
+def _add(simulator: SimulatorServer, tenant: Tenant, platform: User, name: str, shared: Credential) -> VendorAccount:
     world = simulator.world.account(name)
     assert world is not None
     is_shared = world.vendor == shared.vendor
@@ -88,7 +87,7 @@ def _add(
 
 def _change_one(simulator: SimulatorServer, account: VendorAccount, owner: User) -> None:
     """A snapshot of one integration, a change made at the vendor, and the sync that sees it."""
-    celigo = simulator.world.account("larkspur-celigo")
+    celigo = simulator.world.account(CELIGO)
     assert celigo is not None
     integration = Integration.objects.for_tenant(account.tenant).get(vendor_account=account, name=EMOJI)
     run(snapshots.request(integration, by=owner, note="before the freeze"))

@@ -1,4 +1,4 @@
-"""Every page, as somebody sees it: no serious finding of axe in either theme, nothing too wide on a phone, no script error."""
+"""Every page as somebody sees it: no serious finding of axe in either theme, nothing too wide, no script error."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ def _tabs(page: Page, address: str) -> list[str]:
 def test_the_integrations_of_every_vendor_in_every_tab(
     page: Page, live_server: object, make_mirror: Callable[..., Mirrored]
 ) -> None:
-    names = ("larkspur-celigo", "larkspur-alloy", "nordhavn-torq-subsidiary", "nordhavn-membrane")
+    names = ("larkspur-celigo-sandbox", "larkspur-alloy", "nordhavn-torq-subsidiary", "nordhavn-membrane")
     mirrored = make_mirror(*names)
     sign_in(page, mirrored.owner, str(live_server))
     index = reverse("integrations:index", args=["larkspur"])
-    changed = mirrored.some("larkspur-celigo", name__contains="Orders 👩")
+    changed = mirrored.some("larkspur-celigo-sandbox", name__contains="Orders 👩")
     snapshot = changed.snapshots.for_tenant(mirrored.tenant).order_by("as_of").first()
     assert snapshot is not None
     history = reverse("integrations:tab", args=["larkspur", changed.pk, "history"])
