@@ -165,7 +165,8 @@ def failure_text(error: VendorError) -> str:
     redactor = Redactor((), lambda _: "")
     code = f" ({error.status})" if error.status and str(error.status) not in error.message else ""
     where = f"{error.operation}: " if error.operation else ""
-    return plain(redactor.redact_text(f"{where}{error.message.rstrip('.')}{code}"), 300)
+    # The operation is ours: "get a token: The …" together would read like a token.
+    return plain(f"{where}{redactor.redact_text(error.message.rstrip('.'))}{code}", 300)
 
 
 def note(account: VendorAccount, state: str, reason: str, **fields: Any) -> None:

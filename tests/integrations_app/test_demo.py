@@ -355,6 +355,8 @@ def test_every_account_and_every_sync_end_as_scripted(worker: CeleryWorker, simu
         assert held + aside == (account["integrations"] if is_readable else 0), key
     assert 330 < Integration.objects.count() < 420
     assert set(Integration.objects.values_list("state", flat=True)) >= {"attention", "active", "inactive"}
+    refused = found["pallas", "torq", "IT operations"]
+    assert refused.last_failure == "get a token: The vendor refuses the secret (401)"
     assert not SyncRun.objects.filter(outcome=SyncRun.Outcome.RUNNING).exists()
 
     before = everything()
