@@ -61,11 +61,13 @@ _KNOWN_BEGINNING = re.compile(
     r"|\b(?:AKIA|ASIA)[A-Z0-9]{12,}|\bAIza[\w-]{20,}|\bya29\.[\w.-]{16,}|\bshp(?:at|ca|pa|ss)_\w{16,}|\bSG\.[\w-]{12,}"
     r"|\bglpat-[\w-]{12,}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
-_SIGNED_TOKEN = re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}\.?[\w-]*")
+# Vendors choose these texts, so no pattern may look at a character more than a few times: each begins where a run of
+# characters begins, or with a word of its own, and never tries the rest of a run again from its middle.
+_SIGNED_TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*?\beyJ[\w-]{6})[\w-]++\.[\w-]{6,}\.?[\w-]*")
 _NAMED_IN_TEXT = re.compile(
     r"""(?ix) \b(?: bearer | basic )\s+ (?= \S*[\d+/=] ) [\w.~+/=-]{8,}
     | \bauthorization\\?["']? \s* [:=] \s* \\?["']? [^\s"'\\]{3,}
-    | \b[\w-]*(?: token | secret | passw(?:or)?d | passphrase | api[_-]?key | access[_-]?key | signature )
+    | (?: token | secret | passw(?:or)?d | passphrase | api[_-]?key | access[_-]?key | signature )
       \\?["']? \s* [:=] \s* \\?["']? [^\s"'\\]{3,}"""
 )
 _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>]+", re.IGNORECASE)
