@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from console.access.models import Grant, GrantQuerySet, Tenant, TenantLabel, User
 from console.access.permissions import Permission
@@ -22,18 +22,23 @@ def tenants_where(user: User, permission: Permission) -> QuerySet[Tenant]:
 
 
 def _reached(grants: GrantQuerySet) -> QuerySet[Tenant]:
-    """The tenants that these grants reach: named ones, those with a label, or all."""
-    if grants.filter(scope=Grant.Scope.ALL).exists():
-        return Tenant.objects.all()
+    """The tenants that these grants reach: named ones, those with a label, or all. Asks nothing by itself."""
+    everywhere = Exists(grants.filter(scope=Grant.Scope.ALL))
     by_tenant = grants.filter(scope=Grant.Scope.TENANT).values("tenant_id")
     by_label = grants.filter(scope=Grant.Scope.LABEL).values("label")
     labelled = TenantLabel.objects.filter(name__in=by_label).values("tenant_id")
-    return Tenant.objects.filter(Q(id__in=by_tenant) | Q(id__in=labelled))
+    return Tenant.objects.filter(Q(everywhere) | Q(id__in=by_tenant) | Q(id__in=labelled))
 
 
 def grants_at(user: User, tenant: Tenant) -> list[Grant]:
     """The unexpired grants that give `user` something at `tenant`, roles loaded."""
     return list(Grant.objects.active().of(user).reaching(tenant).select_related("role", "granted_by"))
+
+
+def support_pass_at(user: User, tenant: Tenant) -> Grant | None:
+    """The grant with an end under which `user` acts at `tenant` now, the one that lasts longest; None for a member."""
+    grants = Grant.objects.active().of(user).reaching(tenant).filter(expires_at__isnull=False)
+    return grants.select_related("role", "granted_by").order_by("-expires_at").first()
 
 
 def permissions_at(user: User, tenant: Tenant) -> frozenset[Permission]:

@@ -286,6 +286,19 @@ def create_team(*, name: str, members: Iterable[User], by: User) -> Team:
     return team
 
 
+@transaction.atomic
+def end_own_pass(*, tenant: Tenant, by: User) -> bool:
+    """End the support passes that `by` holds at exactly this tenant; False when there was none to end."""
+    passes = list(
+        Grant.objects.active().filter(user=by, tenant=tenant, expires_at__isnull=False).select_related("role")
+    )
+    for grant in passes:
+        detail = {"subject": str(by), "role": str(grant.role)}
+        record(Event.GRANT_REMOVED, by=by, tenant=tenant, target=grant, detail=detail, reason="Ended by its holder")
+        grant.delete()
+    return bool(passes)
+
+
 # --- invitations -------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ people_urls = (
     [
         path("t/<slug:tenant>/people/", people.index, name="index"),
         path("t/<slug:tenant>/people/<uuid:pk>/remove/", people.remove, name="remove"),
+        path("t/<slug:tenant>/people/pass/end/", people.end_pass, name="end_pass"),
         path("t/<slug:tenant>/people/invitations/<uuid:pk>/withdraw/", people.withdraw, name="withdraw"),
     ],
     "people",

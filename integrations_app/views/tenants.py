@@ -34,7 +34,6 @@ def detail(request: TenantRequest) -> HttpResponse:
         "accounts": accounts,
         "labels": [label.name for label in request.tenant.labels.all()],
         "jobs": Job.objects.for_tenant(request.tenant).select_related("tenant")[:RECENT_JOBS],
-        "passes": Grant.objects.active().of(request.user).reaching(request.tenant).filter(expires_at__isnull=False),
         "people_count": Grant.objects.active().reaching(request.tenant).values("user_id", "team_id").distinct().count(),
     }
     return render(request, "tenants/detail.html", context)

@@ -138,3 +138,23 @@ def test_signing_in_and_failing_to_are_in_the_audit_log(people: People, client: 
     client.post("/accounts/login/", {"login": owner.email, "password": PASSWORD})
     events = list(AuditEvent.objects.filter(by_id=owner.id).order_by("at").values_list("event", flat=True))
     assert events == ["user.sign_in_failed", "user.signed_in"]
+
+
+def test_a_pass_shows_its_reason_on_every_page_of_the_tenant_until_its_holder_ends_it(people: People) -> None:
+    services.give_role(
+        tenant=people.tenant,
+        user=people.stranger,
+        role=role("support"),
+        by=people.members["owner"],
+        expires_at=timezone.now() + timedelta(hours=3, minutes=10),
+        reason="Orders stuck since Friday",
+        ticket="HD-4821",
+    )
+    client = Client()
+    client.force_login(people.stranger)
+    page = client.get(f"/t/{people.tenant.slug}/jobs/").content.decode()
+    assert "Orders stuck since Friday" in page
+    assert "HD-4821" in page
+    assert client.post(f"/t/{people.tenant.slug}/people/pass/end/").status_code == 302
+    assert client.get(f"/t/{people.tenant.slug}/jobs/").status_code == 404
+    assert AuditEvent.objects.filter(event="grant.removed", by_id=people.stranger.id).exists()

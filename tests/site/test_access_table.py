@@ -37,6 +37,7 @@ INSIDE = {
     "tenants:settings": Row(OWN),
     "people:index": Row(SEE),
     "people:remove": Row(ADMINISTER, takes="grant", method="post"),
+    "people:end_pass": Row(SEE, method="post"),
     "people:withdraw": Row(ADMINISTER, takes="invitation", method="post"),
     "audit:index": Row(AUDIT),
     "integrations:index": Row(SEE),

@@ -101,6 +101,17 @@ def remove(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 @require_POST
+@requires(Permission.INTEGRATION_VIEW)
+def end_pass(request: TenantRequest) -> HttpResponse:
+    """End one's own support pass before its time."""
+    if services.end_own_pass(tenant=request.tenant, by=request.user):
+        messages.success(request, f"Your support pass at {request.tenant} has ended.")
+    else:
+        messages.warning(request, "This access reaches further than this tenant; a platform admin can end it.")
+    return redirect("home")
+
+
+@require_POST
 @requires(Permission.PEOPLE_MANAGE)
 def withdraw(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     services.withdraw_invitation(invitation_id=pk, tenant=request.tenant, by=request.user)
