@@ -46,17 +46,25 @@ class Match:
 
 
 def find(text: str, *, user: User) -> list[Match]:
-    """What `user` may see that `text` means: exact matches first, and only those when there are any."""
+    """What `user` may see that `text` means: exact matches first, and nothing else where `text` is an id.
+
+    What stands in an integration may be an ordinary word (an app's key), so names that hold it are found beside it.
+    """
     text = text.strip()[:TEXT_LENGTH]
     if not text:
         return []
     tenants = policy.tenants_where(user, Permission.INTEGRATION_VIEW)
-    exact = _once([*_by_remote_id(text, tenants), *_by_alias(text, tenants), *_by_own_id(text, user, tenants)])
-    return exact or _once([*_tenants(text, user), *_by_name(text, tenants), *_accounts(text, user)])
+    by_id = _once([*_by_remote_id(text, tenants), *_by_own_id(text, user, tenants)])
+    named = () if by_id else (*_tenants(text, user), *_by_name(text, tenants), *_accounts(text, user))
+    return _once([*by_id, *_by_alias(text, tenants), *named])
 
 
 def _once(matches: list[Match]) -> list[Match]:
-    return list({match.url: match for match in reversed(matches)}.values())[::-1]
+    """Each thing where it was first found."""
+    kept: dict[str, Match] = {}
+    for match in matches:
+        kept.setdefault(match.url, match)
+    return list(kept.values())
 
 
 def _integration(row: Integration, why: str, *, is_exact: bool) -> Match:

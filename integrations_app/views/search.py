@@ -16,7 +16,6 @@ from integrations_app.services import finding
 def search(request: SignedInRequest) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:500]
     matches = finding.find(text, user=request.user) if text else []
-    exact = [match for match in matches if match.is_exact]
-    if len(exact) == 1 and request.GET.get("stay") != "1":
-        return redirect(exact[0].url)
+    if len(matches) == 1 and matches[0].is_exact and request.GET.get("stay") != "1":
+        return redirect(matches[0].url)
     return render(request, "search/search.html", {"text": text, "matches": matches})

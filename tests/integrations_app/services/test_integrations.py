@@ -221,6 +221,19 @@ def test_find_by_something_that_is_kept_as_a_digest_only(account: VendorAccount)
     assert found(f"  {hook.upper()} ", user) == [("integration", "Front desk", True)]
 
 
+def test_a_word_that_stands_in_one_integration_does_not_hide_the_names_that_hold_it(account: VendorAccount) -> None:
+    from console.access import vault
+
+    one, user = row(account, "The Shopify desk"), owner_of(account.tenant)
+    row(account, "Shopify orders")
+    digest = vault.digest(account.tenant_id, "alias", b"shopify")
+    IntegrationAlias.objects.create(tenant=account.tenant, integration=one, digest=digest)
+    assert found("Shopify", user) == [
+        ("integration", "The Shopify desk", True),
+        ("integration", "Shopify orders", False),
+    ]
+
+
 def test_what_is_at_another_tenant_is_not_found(account: VendorAccount, elsewhere: VendorAccount) -> None:
     one = row(account, "Orders EU")
     stranger = owner_of(elsewhere.tenant)
