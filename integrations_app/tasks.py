@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from integrations_app.jobs import runner
-from integrations_app.services import jobs, schedules
+from integrations_app.services import jobs, schedules, secret_changes
 
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
@@ -16,6 +16,7 @@ def run_job(job_id: str) -> None:
 @shared_task(ignore_result=True)
 def sweep_jobs() -> None:
     jobs.sweep()
+    secret_changes.give_up_orphans()
 
 
 @shared_task(ignore_result=True)

@@ -19,6 +19,7 @@ class JobType:
     `permission` is checked when the job is asked for and again when it runs. `attempts` bounds tries after a failure
     that a later try may mend; `is_exclusive` jobs never run twice at once for one vendor account. `limit_seconds` ends
     a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the subjects to do again.
+    `no_retry`: why a person cannot have it done again as it was, "" where they can.
     """
 
     name: str
@@ -30,6 +31,7 @@ class JobType:
     is_exclusive: bool = False
     limit_seconds: int = 300
     can_retry_failed: bool = False
+    no_retry: str = ""
 
 
 _SHORT = Job.Queue.INTERACTIVE
@@ -50,7 +52,13 @@ JOB_TYPES: dict[str, JobType] = {
         JobType("take_snapshot", "Snapshot", "Snapshot of {target}", _SHORT, Permission.SNAPSHOT_CREATE),
         JobType("test_account", "Test", "Test {target}", _SHORT, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
         JobType(
-            "change_secret", "New secret", "New secret for {target}", _SHORT, Permission.CREDENTIAL_MANAGE, attempts=1
+            "change_secret",
+            "New secret",
+            "New secret for {target}",
+            _SHORT,
+            Permission.CREDENTIAL_MANAGE,
+            attempts=1,
+            no_retry="The secret was erased when its test ended: replace it again on the vendor account's page.",
         ),
         JobType(
             "search_vendor", "Live search", "Search at {target}", _SHORT, Permission.INTEGRATION_SEARCH, attempts=1

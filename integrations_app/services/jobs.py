@@ -24,7 +24,7 @@ from integrations_app.services.job_admission import dispatch
 from integrations_app.services.job_types import JOB_TYPES, JobType
 from integrations_app.vendors import registry
 
-__all__ = ["JobStateError", "cancel", "dispatch", "finish", "request", "retry", "sweep"]
+__all__ = ["JobStateError", "cancel", "cannot_retry", "dispatch", "finish", "request", "retry", "sweep"]
 
 log = structlog.get_logger(__name__)
 
@@ -166,8 +166,8 @@ def retry(*, job: Job, by: User, only_failed: bool = False) -> Job:
     if job.state not in RETRYABLE_STATES or kind is None:
         raise JobStateError("Only a job that failed, was done in part or was cancelled can be tried again.")
     policy.require(by, kind.permission, job.tenant)
-    if job.vendor_account and job.vendor_account.is_removed:
-        raise JobStateError("The vendor account of this job was removed.")
+    if reason := cannot_retry(job):
+        raise JobStateError(reason)
     params = dict(job.params)
     if only_failed:
         params["only"] = _failed_subjects(job, kind)
@@ -187,6 +187,16 @@ def retry(*, job: Job, by: User, only_failed: bool = False) -> Job:
         requested_by_label=str(by)[:320],
     )
     return _add(draft, Event.JOB_RETRIED, by=by, detail={"retry_of": str(job.pk)})
+
+
+def cannot_retry(job: Job) -> str:
+    """Why a job cannot be done again as it was, whoever asks; "" when it can. One that has not ended is not looked at."""
+    kind = JOB_TYPES.get(job.type)
+    if kind is None:
+        return "This console does not know this kind of job any more."
+    if job.vendor_account is not None and job.vendor_account.is_removed:
+        return "The vendor account of this job was removed."
+    return kind.no_retry
 
 
 def _failed_subjects(job: Job, kind: JobType) -> list[str]:

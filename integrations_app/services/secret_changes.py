@@ -32,10 +32,12 @@ from integrations_app.services import (
 from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import AccountReport, Connection
-from integrations_app.vendors.errors import VendorError
+from integrations_app.vendors.errors import VendorError, VendorRateLimitError
 
 JOB_TYPE = "change_secret"
 Outcome = SecretChange.Outcome
+
+_BUSY = "Another new secret for this account is being tested right now."
 
 
 def request(
@@ -79,7 +81,7 @@ def request(
         change.save()
         params = {"secret_change": str(change.pk)}
         key = f"{JOB_TYPE}:{account.pk}"
-        return jobs.request(
+        job = jobs.request(
             JOB_TYPE,
             tenant=account.tenant,
             by=by,
@@ -88,6 +90,9 @@ def request(
             reason=reason,
             key=key,
         )
+        if job.params != params:  # somebody else asked in the same moment, and their secret is the one being tested
+            raise InvalidError({"": _BUSY})
+    return job
 
 
 def checked_binding(vendor: str, binding: Mapping[str, str]) -> dict[str, str]:
@@ -127,7 +132,7 @@ def _fingerprint(tenant_vault: vault.TenantVault, fields: Mapping[str, str], nam
 def _abandon_older(change: SecretChange, account: VendorAccount) -> None:
     """One new secret at a time: what nobody works on any more is given up, what is being tested goes first."""
     if Job.objects.for_tenant(account.tenant).open().filter(key=f"{JOB_TYPE}:{account.pk}").exists():
-        raise InvalidError({"": "Another new secret for this account is being tested right now."})
+        raise InvalidError({"": _BUSY})
     older = SecretChange.objects.filter(credential=change.credential, outcome=Outcome.PENDING)
     older.update(outcome=Outcome.ABANDONED, sealed=None, decided_at=timezone.now())
 
@@ -138,14 +143,21 @@ def _abandon_older(change: SecretChange, account: VendorAccount) -> None:
 def decide(account: VendorAccount, change_id: uuid.UUID) -> SecretChange:
     """Test a new secret and apply or refuse it; run again, it returns what was decided.
 
-    Raises the VendorError of a vendor that did not answer: then the change is given up and nothing is different.
+    Raises the VendorError of a vendor that did not answer: then the change is given up and nothing is different; but
+    one that asks to wait is asked again later.
     """
     change = SecretChange.objects.select_related("credential", "requested_by").get(pk=change_id)
     if change.outcome != Outcome.PENDING or change.sealed is None:
         return change
+    if change.credential.is_shared and not _is_by_platform_admin(change):
+        _close(change, Outcome.ABANDONED, "Whoever asked is no platform admin any more. Nothing was changed.")
+        change.refresh_from_db()
+        return change
     fields = {**change.public_fields, **_opened(change)}
     try:
         report = _test(account, change, fields)
+    except VendorRateLimitError:
+        raise
     except VendorError as error:
         _close(change, Outcome.ABANDONED, f"{error.message} Nothing was changed.")
         raise
@@ -160,6 +172,11 @@ def decide(account: VendorAccount, change_id: uuid.UUID) -> SecretChange:
         )
     change.refresh_from_db()
     return change
+
+
+def _is_by_platform_admin(change: SecretChange) -> bool:
+    user = change.requested_by
+    return user is not None and user.is_active and user.is_platform_admin
 
 
 def _opened(change: SecretChange) -> dict[str, str]:
@@ -209,7 +226,8 @@ def _apply(
     credential = change.credential
     moved = _moved(account, change)
     with transaction.atomic():
-        if not credentials.take_version(credential, change.credential_version):
+        # Given up meanwhile (this worker was taken for lost), or somebody else replaced the secret.
+        if not _is_pending(change) or not credentials.take_version(credential, change.credential_version):
             return False
         credential.expires_on = change.expires_on
         credential.save(update_fields=["expires_on"])
@@ -246,8 +264,33 @@ def _moved(account: VendorAccount, change: SecretChange) -> dict[str, Any]:
     return {field: value for field, value in wanted.items() if value and value != getattr(account, field)}
 
 
+def _is_pending(change: SecretChange) -> bool:
+    """Whether nobody has decided the change, its row locked until the transaction ends."""
+    pending = SecretChange.objects.select_for_update().filter(pk=change.pk, outcome=Outcome.PENDING)
+    return pending.values_list("pk").order_by().first() is not None
+
+
 def _close(change: SecretChange, outcome: str, refusal: str) -> None:
     """Decided: the sealed secret is erased here; where it was applied, the credential holds it."""
-    SecretChange.objects.filter(pk=change.pk).update(
+    SecretChange.objects.filter(pk=change.pk, outcome=Outcome.PENDING).update(
         outcome=outcome, refusal=refusal[:300], sealed=None, decided_at=timezone.now()
+    )
+
+
+def give_up_orphans() -> int:
+    """Erase new secrets whose job ended without deciding them (cancelled, its worker lost, its right gone); how many.
+
+    For the sweep. A change and its job are committed together, so a pending change read first whose job is not among
+    the open ones read after it has nobody left to decide it.
+    """
+    pending = {str(pk) for pk in SecretChange.objects.filter(outcome=Outcome.PENDING).values_list("pk", flat=True)}
+    if not pending:
+        return 0
+    jobs_params = Job.objects.open().filter(type=JOB_TYPE).values_list("params", flat=True)
+    orphans = pending - {params.get("secret_change") for params in jobs_params}
+    return SecretChange.objects.filter(pk__in=orphans, outcome=Outcome.PENDING).update(
+        outcome=Outcome.ABANDONED,
+        refusal="Its test ended without an answer. Nothing was changed.",
+        sealed=None,
+        decided_at=timezone.now(),
     )
