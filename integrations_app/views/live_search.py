@@ -16,6 +16,7 @@ from console.http import TenantRequest, render_page
 from integrations_app.forms import SearchForm
 from integrations_app.models import Job
 from integrations_app.services import vendor_accounts as service
+from integrations_app.services.live_search import CURSOR_LENGTH
 from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import SupportsLiveSearch
@@ -36,7 +37,7 @@ def search(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         form = SearchForm({}, search_fields=client.search_fields)
     if form.is_valid():
         asked = service.request_search(
-            account, by=request.user, filters=form.filters, cursor=request.POST.get("cursor", "")[:500]
+            account, by=request.user, filters=form.filters, cursor=request.POST.get("cursor", "")[:CURSOR_LENGTH]
         )
         return redirect(f"{reverse('vendor_accounts:search', args=[request.tenant.slug, account.pk])}?job={asked.pk}")
     context: dict[str, Any] = {
