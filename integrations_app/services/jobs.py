@@ -190,7 +190,7 @@ def retry(*, job: Job, by: User, only_failed: bool = False) -> Job:
 
 
 def cannot_retry(job: Job) -> str:
-    """Why a job cannot be done again as it was, whoever asks; "" when it can. One that has not ended is not looked at."""
+    """Why a job that ended cannot be done again as it was, whoever asks; "" when it can."""
     kind = JOB_TYPES.get(job.type)
     if kind is None:
         return "This console does not know this kind of job any more."
