@@ -22,7 +22,6 @@ from integrations_app.services.job_types import JOB_TYPES
 
 PAGE_SIZE = 50
 LINES_SHOWN = 200
-RETRYABLE = (JobState.FAILED, JobState.PARTIAL, JobState.CANCELLED)
 
 _GROUPS = {
     "open": ("Not finished", OPEN_STATES),
@@ -105,9 +104,9 @@ def _detail(request: TenantRequest, job: Job) -> dict[str, Any]:
         "has_older_lines": len(lines) > LINES_SHOWN,
         "failures": [line for line in lines if line.level == JobLine.Level.ERROR and line.subject],
         "seconds": _seconds(job),
-        "retry_reason": "" if may_control else refusal,
+        "retry_reason": service.cannot_retry(job) if may_control else refusal,
         "cancel_reason": "" if may_control else refusal,
-        "is_retryable": job.state in RETRYABLE,
+        "is_retryable": job.state in service.RETRYABLE_STATES,
     }
 
 
@@ -133,10 +132,11 @@ def cancel(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 @requires(Permission.JOB_CONTROL)
 def retry(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     job = get_object_or_404(Job.objects.for_tenant(request.tenant), pk=pk)
-    if job.state not in RETRYABLE:
-        messages.warning(request, "Only a job that failed, was cancelled or was partly done can be tried again.")
+    try:
+        return redirect(service.retry(job=job, by=request.user))
+    except service.JobStateError as error:
+        messages.warning(request, str(error))
         return redirect(job)
-    return redirect(service.retry(job=job, by=request.user))
 
 
 @require_safe
