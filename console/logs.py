@@ -63,8 +63,6 @@ def logging_config(environment: Environment) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             # And a line every few seconds for each sweep says nothing.
             "celery.beat": {"level": "WARNING"},
-            # A healthy page is two lines otherwise.
-            "django_structlog": {"level": "INFO"},
         },
     }
 
