@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
+from django.db.models.lookups import In
 
 M = TypeVar("M", bound=models.Model)
 
@@ -95,6 +96,28 @@ def _read(model: type[models.Model], order: Sequence[str], cursor: str) -> list[
         ]
     except (ValueError, TypeError, binascii.Error, ValidationError, FieldDoesNotExist):
         return None
+
+
+_NO_LIMIT = 1_000_000_000
+
+
+class _Unindexed(Func):
+    """A column that SQLite is told not to look up in an index (its unary plus); any other database sees the column."""
+
+    template = "%(expressions)s"
+    arity = 1
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, template="+%(expressions)s", **extra)
+
+
+def among(column: str, values: models.QuerySet[Any, Any]) -> Q:
+    """`column` in `values`, for a list that is read in the order of its own index and only filtered by this.
+
+    SQLite would otherwise gather the rows by the column's index, all of them, and sort them to show a page; and without
+    the limit it would make the inner query a join, which loses the order too.
+    """
+    return Q(In(_Unindexed(F(column)), values.order_by()[:_NO_LIMIT]))
 
 
 def capped_count(rows: models.QuerySet[Any], cap: int = 10_000) -> int:

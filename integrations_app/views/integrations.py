@@ -47,7 +47,7 @@ def index(request: TenantRequest) -> HttpResponse:
 
 
 def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | None) -> HttpResponse:
-    query = _read_query(request, tenants, in_tenant=tenant is not None)
+    query = _read_query(request, tenants, tenant)
     page = service.list_page(query, cursors=request.GET, size=PAGE_SIZE)
     context = {
         "section": "integrations",
@@ -89,7 +89,7 @@ def _may_sync(request: SignedInRequest, tenant: Tenant | None) -> bool:
     return policy.tenants_where(request.user, Permission.INTEGRATION_SYNC).exists()
 
 
-def _read_query(request: SignedInRequest, tenants: QuerySet[Tenant], *, in_tenant: bool) -> service.ListQuery:
+def _read_query(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | None) -> service.ListQuery:
     given = request.GET
     try:
         account = uuid.UUID(given["account"]) if given.get("account") else None
@@ -100,8 +100,8 @@ def _read_query(request: SignedInRequest, tenants: QuerySet[Tenant], *, in_tenan
         vendor=given.get("vendor", ""),
         state=given.get("state", ""),
         account=account,
-        tenant="" if in_tenant else given.get("tenant", ""),
-        label="" if in_tenant else given.get("label", ""),
+        tenant=tenant.slug if tenant else given.get("tenant", ""),
+        label="" if tenant else given.get("label", ""),
         text=given.get("q", "").strip()[:200],
         needs_attention=given.get("attention") == "1",
         with_archived=given.get("archived") == "1",
