@@ -259,6 +259,10 @@ class Invitation(models.Model):
     name = models.CharField(max_length=120, blank=True)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
     role = models.ForeignKey(Role, on_delete=models.PROTECT, related_name="+")
+    # What the grant will be: its end, and why, as the inviter gave them.
+    access_expires_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    ticket = models.CharField(max_length=80, blank=True)
     digest = models.BinaryField(max_length=32, unique=True)
     invited_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     invited_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -273,7 +277,9 @@ class Invitation(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.accepted_at is None and self.expires_at > timezone.now()
+        now = timezone.now()
+        is_access_over = self.access_expires_at is not None and self.access_expires_at <= now
+        return self.accepted_at is None and self.expires_at > now and not is_access_over
 
 
 class DataKey(models.Model):

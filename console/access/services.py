@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.utils import timezone
@@ -79,9 +80,19 @@ def create_user(
     )
     user.set_password(password)
     user.full_clean(exclude=["password"])
+    if _is_second_address(user.email):
+        raise ValidationError({"email": "Somebody who is here already signs in with this address too."})
     user.save()
+    # The address that the account was made for. Without a confirmed one, a person could make any address theirs that
+    # they type, and receive what is given to somebody else by e-mail.
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
     record(Event.USER_CREATED, by=by, target=user, detail={"is_platform_admin": is_platform_admin})
     return user
+
+
+def _is_second_address(email: str) -> bool:
+    """Whether somebody has confirmed this address as another one of theirs."""
+    return EmailAddress.objects.filter(email__iexact=email, verified=True).exists()
 
 
 @transaction.atomic
@@ -207,15 +218,39 @@ def give_role(
     Raises PermissionDenied when `by` may not manage people there or does not hold all that the role gives,
     ValidationError when the end lies in the past.
     """
+    _check_may_give(tenant, role, by, expires_at)
+    _lock_grants(tenant)
+    grant = Grant.objects.select_for_update().filter(tenant=tenant, user=user, role=role).first()
+    grant = grant or Grant(tenant=tenant, user=user, role=role)
+    if expires_at is not None and not grant._state.adding:
+        _check_owner_remains(grant)
+    grant.expires_at, grant.reason, grant.ticket, grant.granted_by = expires_at, reason, ticket, by
+    return _save_grant(grant, by=by)
+
+
+def _check_may_give(tenant: Tenant, role: Role, by: User, expires_at: datetime | None) -> None:
     policy.require(by, Permission.PEOPLE_MANAGE, tenant)
     if role not in grantable_roles(by, tenant):
         raise PermissionDenied(f"You can only give roles whose permissions you hold yourself; {role} gives more.")
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError({"expires_at": "This moment has passed."})
-    grant = Grant.objects.select_for_update().filter(tenant=tenant, user=user, role=role).first()
-    grant = grant or Grant(tenant=tenant, user=user, role=role)
-    grant.expires_at, grant.reason, grant.ticket, grant.granted_by = expires_at, reason, ticket, by
-    return _save_grant(grant, by=by)
+
+
+def _lock_grants(tenant: Tenant) -> None:
+    """One change of a tenant's grants at a time: two at once would make one grant twice, or leave no owner."""
+    Tenant.objects.select_for_update(of=("self",)).only("pk").get(pk=tenant.pk)
+
+
+def _check_owner_remains(grant: Grant) -> None:
+    """Raises ValidationError when nobody else owns the tenant without an end: somebody must be able to let others in.
+
+    A grant that has an end itself may go: it was not what kept the tenant.
+    """
+    if grant.role.slug != OWNER.slug or grant.is_pass:
+        return
+    others = Grant.objects.filter(tenant=grant.tenant_id, role=grant.role, expires_at=None).exclude(id=grant.id)
+    if not others.exists():
+        raise ValidationError("This is the last owner. Give somebody else the role first.")
 
 
 def _save_grant(grant: Grant, *, by: User | None) -> Grant:
@@ -258,9 +293,8 @@ def remove_grant(*, grant: Grant, tenant: Tenant, by: User) -> None:
         raise PermissionDenied("This access reaches further than this tenant; a platform admin can end it.")
     if grant.role not in grantable_roles(by, tenant):
         raise PermissionDenied(f"You can only take roles whose permissions you hold yourself; {grant.role} gives more.")
-    owners = Grant.objects.active().filter(tenant=tenant, role__slug=OWNER.slug).select_for_update()
-    if grant.role.slug == OWNER.slug and not owners.exclude(id=grant.id).exists():
-        raise ValidationError("This is the last owner. Give somebody else the role first.")
+    _lock_grants(tenant)
+    _check_owner_remains(grant)
     detail = {"subject": str(grant.user or grant.team), "role": str(grant.role)}
     record(Event.GRANT_REMOVED, by=by, tenant=tenant, target=grant, detail=detail)
     grant.delete()
@@ -315,30 +349,45 @@ def _digest(token: str) -> bytes:
 
 
 @transaction.atomic
-def invite(*, tenant: Tenant, email: str, name: str, role: Role, by: User) -> SentInvitation:
-    """Invite somebody who has no account yet; the link works once, for a week.
+def invite(
+    *,
+    tenant: Tenant,
+    email: str,
+    name: str,
+    role: Role,
+    by: User,
+    expires_at: datetime | None = None,
+    reason: str = "",
+    ticket: str = "",
+) -> SentInvitation:
+    """Invite somebody who has no account yet; the link works once, for a week, and never beyond the access's own end.
 
-    Raises PermissionDenied as `give_role` does, ValidationError when the e-mail has an account.
+    `expires_at`, `reason` and `ticket` are the grant's. Raises PermissionDenied as `give_role` does, ValidationError
+    when the e-mail has an account or the end lies in the past.
     """
-    policy.require(by, Permission.PEOPLE_MANAGE, tenant)
-    if role not in grantable_roles(by, tenant):
-        raise PermissionDenied(f"You can only give roles whose permissions you hold yourself; {role} gives more.")
+    _check_may_give(tenant, role, by, expires_at)
     email = User.objects.normalize_email(email).lower()
     if User.objects.filter(email=email).exists():
         raise ValidationError({"email": "This person has an account: give the role directly."})
+    if _is_second_address(email):
+        raise ValidationError({"email": "This person has an account under another address: give the role to that."})
     token = secrets.token_urlsafe(32)
     invitation = Invitation(
         email=email,
         name=name.strip(),
         tenant=tenant,
         role=role,
+        access_expires_at=expires_at,
+        reason=reason,
+        ticket=ticket,
         digest=_digest(token),
         invited_by=by,
         expires_at=timezone.now() + Invitation.LIFETIME,
     )
     invitation.full_clean(exclude=["digest"])
     invitation.save()
-    record(Event.INVITATION_SENT, by=by, tenant=tenant, target=invitation, detail={"role": str(role)})
+    detail = {"role": str(role), "until": expires_at.isoformat() if expires_at else "", "ticket": ticket}
+    record(Event.INVITATION_SENT, by=by, tenant=tenant, target=invitation, detail=detail, reason=reason)
     return SentInvitation(invitation, token)
 
 
@@ -368,7 +417,9 @@ def accept_invitation(*, token: str, name: str, password: str, time_zone: str) -
         user=user,
         role=invitation.role,
         by=invitation.invited_by,
-        reason="Accepted an invitation",
+        expires_at=invitation.access_expires_at,
+        reason=invitation.reason or "Accepted an invitation",
+        ticket=invitation.ticket,
     )
     invitation.accepted_at = timezone.now()
     invitation.save(update_fields=["accepted_at"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -100,6 +101,50 @@ def test_an_invitation_lets_one_person_in_once(people: People, client: Client) -
     assert policy.permissions_at(user, people.tenant) == policy.permissions_at(people.members["viewer"], people.tenant)
     assert Client().get(f"/invitations/{sent.token}/").status_code == 404
     assert sent.token.encode() not in bytes(Invitation.objects.get().digest)
+
+
+def test_an_invitation_carries_the_end_and_the_reason_of_the_access(people: People, client: Client) -> None:
+    client.force_login(people.members["owner"])
+    ends = timezone.now() + timedelta(hours=4)
+    form = {
+        "email": "night@people.example",
+        "role": "support",
+        "expires_at": ends.strftime("%Y-%m-%dT%H:%M"),
+        "reason": "Night shift",
+        "ticket": "SUP-7",
+    }
+    page = client.post(f"/t/{people.tenant.slug}/people/", form).content.decode()
+    link = re.search(r"/invitations/[\w-]+/", page)
+    assert link is not None
+    token = link.group().split("/")[2]
+    user = services.accept_invitation(token=token, name="Night", password=PASSWORD, time_zone="UTC")
+    grant = Grant.objects.get(user=user)
+    assert grant.expires_at is not None
+    assert abs(grant.expires_at - ends) < timedelta(minutes=1)
+    assert (grant.reason, grant.ticket) == ("Night shift", "SUP-7")
+
+
+def test_the_last_owner_does_not_become_a_pass(people: People) -> None:
+    owner = people.members["owner"]
+    with pytest.raises(ValidationError):
+        services.give_role(
+            tenant=people.tenant,
+            user=owner,
+            role=role("owner"),
+            by=owner,
+            expires_at=timezone.now() + timedelta(days=1),
+            reason="A slip of the mouse",
+        )
+    assert Grant.objects.get(user=owner, tenant=people.tenant).expires_at is None
+
+
+def test_nobody_makes_another_persons_address_theirs_by_typing_it(people: People, client: Client) -> None:
+    user = services.create_user(email="eve@people.example", name="Eve", password=PASSWORD, by=people.members["owner"])
+    client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    client.post("/accounts/email/", {"email": "ceo@people.example", "action_add": "1"})
+    client.post("/accounts/email/", {"email": "ceo@people.example", "action_primary": "1"})
+    user.refresh_from_db()
+    assert user.email == "eve@people.example"
 
 
 def test_an_invitation_by_somebody_who_lost_their_rights_lets_nobody_in(people: People) -> None:

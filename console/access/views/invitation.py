@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -30,8 +30,8 @@ def accept(request: HttpRequest, token: str) -> HttpResponse:
             user = services.accept_invitation(
                 token=token, name=values["name"], password=values["password"], time_zone=values["time_zone"]
             )
-        except PermissionDenied as error:
-            form.add_error(None, str(error))
+        except (PermissionDenied, ValidationError) as error:
+            form.add_error(None, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
         else:
             login(request, user, backend="allauth.account.auth_backends.AuthenticationBackend")
             return redirect(invitation.tenant)

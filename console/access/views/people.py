@@ -45,16 +45,14 @@ def _refused(request: TenantRequest) -> HttpResponse:
 def _give_or_invite(request: TenantRequest, form: GrantForm) -> str:
     """Give the role, or return the link of an invitation for somebody without an account."""
     values = dict(form.cleaned_data)
-    user = User.objects.filter(email=values["email"].lower()).first()
+    email = values.pop("email")
+    user = User.objects.filter(email=email.lower()).first()
     try:
         if user is not None:
-            del values["email"]
             services.give_role(tenant=request.tenant, user=user, by=request.user, **values)
             messages.success(request, f"{user} is {values['role']} here now.")
             return ""
-        sent = services.invite(
-            tenant=request.tenant, email=values["email"], name="", role=values["role"], by=request.user
-        )
+        sent = services.invite(tenant=request.tenant, email=email, name="", by=request.user, **values)
     except ValidationError as error:
         form.add_error(None, error)
         return ""
