@@ -50,6 +50,8 @@ def shell_context(request: HttpRequest) -> dict[str, Any]:
     context["tenant_choices"] = SimpleLazyObject(
         lambda: list(policy.visible_tenants(user).order_by("name", "id")[:SWITCHER_LIMIT])
     )
+    audited = policy.tenants_where(user, Permission.AUDIT_VIEW)
+    context["may_audit"] = SimpleLazyObject(lambda: user.is_platform_admin or audited.exists())
     if context["tenant"] is not None:
         context["support_pass"] = SimpleLazyObject(functools.partial(policy.support_pass_at, user, context["tenant"]))
     for name, count in shell.counters().items():

@@ -56,7 +56,8 @@ def _database() -> Check:
     except DatabaseError:
         return Check("Database", "failing", "does not answer", "See the log of the web process.")
     if pending:
-        return Check("Database", "failing", f"{len(pending)} migrations are not applied", "Run `manage.py migrate`.")
+        finding = f"{len(pending)} of its migrations {'is' if len(pending) == 1 else 'are'} not applied"
+        return Check("Database", "failing", finding, "Run `manage.py migrate`.")
     return Check("Database", "ok", f"{connection.display_name}, migrated")
 
 
