@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client
 from django.utils import timezone
@@ -141,7 +142,9 @@ def test_the_last_owner_does_not_become_a_pass(people: People) -> None:
 def test_nobody_makes_another_persons_address_theirs_by_typing_it(people: People, client: Client) -> None:
     user = services.create_user(email="eve@people.example", name="Eve", password=PASSWORD, by=people.members["owner"])
     client.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
     client.post("/accounts/email/", {"email": "ceo@people.example", "action_add": "1"})
+    assert EmailAddress.objects.filter(user=user, email="ceo@people.example", verified=False).exists()
     client.post("/accounts/email/", {"email": "ceo@people.example", "action_primary": "1"})
     user.refresh_from_db()
     assert user.email == "eve@people.example"
