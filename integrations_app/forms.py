@@ -106,7 +106,7 @@ class AccountForm(VendorForm):
                 empty_label="One of this tenant's own, typed below",
                 help_text="A shared credential opens every tenant of the company at this vendor.",
             )
-        self.add_credential_fields(client, required=False)
+        self.add_credential_fields(client, required="credential" not in self.fields)
         self.add_binding_fields(client)
         order = ["name", "region", "credential", *(n for n in self.fields if n.startswith(("secret-", "binding-")))]
         self.order_fields([*order, "expires_on", "every_seconds"])
@@ -116,8 +116,9 @@ class AccountForm(VendorForm):
         cleaned = super().clean() or {}
         if not cleaned.get("credential"):
             for field in self._client.credential_fields:
-                if not cleaned.get(f"secret-{field.name}"):
-                    self.add_error(f"secret-{field.name}", "Fill this in.")
+                name = f"secret-{field.name}"
+                if not cleaned.get(name) and name not in self.errors:
+                    self.add_error(name, "Fill this in.")
         return cleaned
 
 

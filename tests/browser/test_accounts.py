@@ -31,7 +31,7 @@ def celigo(simulator: SimulatorServer) -> Account:
 def test_an_account_is_added_and_its_sync_watched_to_the_end_without_a_reload(
     page: Page, live_server: object, people: People, worker: CeleryWorker, simulator: SimulatorServer, celigo: Account
 ) -> None:
-    # The list answers only when somebody has seen the sync run.
+    # The list answers only once somebody has seen that the sync runs.
     simulator.world.add_fault(Fault("slow list", "status", account=celigo.name, path="integrations", status=503))
     sign_in(page, people.members["admin"], str(live_server))
     page.goto("/t/larkspur/vendor-accounts/")
@@ -39,8 +39,10 @@ def test_an_account_is_added_and_its_sync_watched_to_the_end_without_a_reload(
     page.get_by_role("link", name="Celigo").click()
     page.get_by_label("Name").fill("Warehouse")
     page.get_by_label("Region").select_option("simulator")
+    page.get_by_label("API token").fill("   ")
     page.get_by_role("button", name="Add and test").click()
     expect(page.locator("[data-form-errors]")).to_be_focused()
+    expect(page.get_by_label("API token")).to_have_value("")
     expect(page.get_by_label("Name")).to_have_value("Warehouse")
 
     page.get_by_label("API token").fill(celigo.credential["api_token"])
