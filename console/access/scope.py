@@ -67,7 +67,9 @@ class _Announcer:
     def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
         wanted, connection = _scope.get(), context["connection"]
         if self.known != wanted:
-            connection.connection.execute(_SET, [wanted])
+            # As Django's own statements: a database that went away is a DatabaseError to whoever asked.
+            with connection.wrap_database_errors:
+                connection.connection.execute(_SET, [wanted])
             # A rollback takes the setting back with everything else, so inside a transaction it is not relied upon.
             self.known = None if connection.in_atomic_block else wanted
         return execute(sql, params, many, context)

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.apps import apps
 from django.db import connection
-from django.db.utils import ProgrammingError
+from django.db.utils import OperationalError, ProgrammingError
 from django.test import Client
 from django.utils import timezone
 
@@ -131,3 +131,13 @@ def test_pages_work_within_the_scope(two_sides: People, client: Client) -> None:
     assert "Kestrel" not in page
     assert client.post(f"/t/{two_sides.tenant.slug}/integrations/sync/").status_code == 302
     assert Job.objects.filter(tenant=two_sides.tenant, type="sync_account", state="queued").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_went_away_is_a_database_error_to_whoever_asks(people: People) -> None:
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with scope.of(people.stranger), pytest.raises(OperationalError):
+        Integration.objects.count()
+    connection.close()
+    assert Integration.objects.count() == 0
