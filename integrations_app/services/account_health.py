@@ -25,11 +25,17 @@ from integrations_app.vendors.base import AccountReport, FieldKind
 from integrations_app.vendors.errors import (
     VendorError,
     VendorForbiddenError,
+    VendorNotFoundError,
     VendorPausedError,
     VendorRateLimitError,
+    VendorRejectedError,
+    VendorResponseError,
+    VendorUnsupportedError,
 )
 
 State = VendorAccount.State
+
+_OF_ONE = (VendorNotFoundError, VendorRejectedError, VendorResponseError, VendorUnsupportedError)
 
 
 @dataclass(frozen=True)
@@ -149,9 +155,13 @@ def note_success(account: VendorAccount, *, sentence: str = "") -> None:
     return note(account, State.OK, "")
 
 
-def note_failure(account: VendorAccount, error: VendorError) -> None:
-    """A call failed. A rate limit, an open breaker and one refused call say nothing about the account as a whole."""
-    if isinstance(error, VendorRateLimitError | VendorPausedError):
+def note_failure(account: VendorAccount, error: VendorError, *, is_about_one: bool = False) -> None:
+    """A call failed. A rate limit, an open breaker and one refused call say nothing about the account as a whole.
+
+    `is_about_one`: the call asked for one integration, or a question of a person's; an answer that only that one got
+    (no such thing, a filter not taken, an unreadable document) leaves the account as it was.
+    """
+    if isinstance(error, VendorRateLimitError | VendorPausedError) or (is_about_one and isinstance(error, _OF_ONE)):
         return
     text = failure_text(error)
     if isinstance(error, VendorForbiddenError) and account.state in (State.OK, State.PARTIAL):

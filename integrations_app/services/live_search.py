@@ -38,7 +38,7 @@ def search(account: VendorAccount, *, filters: Mapping[str, str], cursor: str, b
     try:
         answer = client.search_integrations(asked, cursor[:CURSOR_LENGTH])
     except VendorError as error:
-        account_health.note_failure(account, error)
+        account_health.note_failure(account, error, is_about_one=True)
         raise
     with transaction.atomic():
         account_health.note_success(account)

@@ -36,6 +36,7 @@ from integrations_app.vendors.base import (
 )
 from integrations_app.vendors.errors import (
     VendorError,
+    VendorForbiddenError,
     VendorNotFoundError,
     VendorRejectedError,
     VendorResponseError,
@@ -316,6 +317,9 @@ def _confirm(reading: _Reading, client: VendorClient, row_ids: Sequence[Any]) ->
                 "warning",
                 row.name,
             )
+        except VendorForbiddenError:
+            # The list was allowed: one that may not be asked for must not end every sync from now on.
+            reading.progress.say("Not listed, and this secret may not ask for it.", "warning", row.name)
         else:
             if remote.remote_id == row.remote_id:
                 reading.mirror.write([remote], is_single=True, hold=reading.progress.hold, record_drift=DRIFT_RECORDED)

@@ -223,6 +223,20 @@ def test_gone_is_confirmed_at_every_vendor(simulator: SimulatorServer, name: str
     assert list(states_of(account).values()).count("gone") == 1
 
 
+def test_a_missing_one_that_may_not_be_asked_for_does_not_end_the_sync(
+    simulator: SimulatorServer, celigo: VendorAccount
+) -> None:
+    there = simulated(simulator, "larkspur-celigo-sandbox")
+    sync(celigo)
+    kept = remote_id_of(celigo)
+    simulator.world.remove_item(there, number_of(simulator, there.name, kept))
+    sync(celigo)
+    simulator.world.add_fault(Fault(name="refused", kind="status", account=there.name, path=kept, status=403))
+    assert sync(celigo)["gone"] == 0
+    celigo.refresh_from_db()
+    assert celigo.state == "ok"
+
+
 def test_a_list_that_breaks_off_marks_nothing_and_keeps_what_was_read(
     simulator: SimulatorServer, celigo: VendorAccount
 ) -> None:
