@@ -15,8 +15,9 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from console.access import vault
+from console.access import policy, vault
 from console.access.models import Tenant, User
+from console.access.permissions import Permission
 from console.audit.events import Event
 from console.audit.services import record
 from integrations_app.models import (
@@ -237,10 +238,18 @@ def request_replacement(
     """Replace the secret of a shared credential, tested first through one of the accounts that use it.
 
     Without any account there is nothing to test it with: then it is replaced at once and None returned.
-    Raises PermissionDenied unless `by` is a platform admin, StaleError, InvalidError.
+    Raises PermissionDenied unless `by` is a platform admin, StaleError, InvalidError; also where `by` may set secrets
+    at none of the tenants that use it.
     """
     require_platform_admin(by)
-    account = where_used(credential).first()
+    accounts = where_used(credential)
+    # The test is a job inside a tenant, so it takes one where this person may set secrets.
+    mine = accounts.filter(tenant__in=policy.tenants_where(by, Permission.CREDENTIAL_MANAGE).values("id"))
+    account = mine.first()
+    if account is None and accounts.exists():
+        raise InvalidError(
+            {"": "You may set secrets at none of the tenants that use it, so it cannot be tested first."}
+        )
     if account is not None:
         return secret_changes.request(
             account,

@@ -185,6 +185,20 @@ def test_a_shared_credential_in_use_is_not_removed(larkspur: Tenant) -> None:
     assert not Credential.objects.exists()
 
 
+def test_a_shared_secret_is_tested_where_its_platform_admin_may_set_secrets(larkspur: Tenant) -> None:
+    admin, kestrel = owner_of(larkspur), tenant("Aalborg")
+    elsewhere = owner_of(kestrel)
+    fields = {"api_token": SECRET}
+    shared = credentials.create_shared(by=admin, vendor="celigo", name="Company", fields=fields)
+    celigo(kestrel, elsewhere, fields=None, credential=shared)
+    with pytest.raises(InvalidError, match="at none of the tenants"):
+        credentials.request_replacement(shared, by=admin, fields=fields, version=1)
+    here = celigo(larkspur, admin, fields=None, credential=shared)
+    job = credentials.request_replacement(shared, by=admin, fields=fields, version=1)
+    assert job is not None
+    assert job.vendor_account == here
+
+
 # --- a new secret ------------------------------------------------------------------------------------------------
 
 
