@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 FEW, MANY = 3, 60
 
 # The page's name in the access table, with a query string or an integration's tab, and how many queries it asks.
-# About eight of them every page asks: session, person, tenant, rights, and the counts and choices of the shell around it.
+# About eight of them every page asks: session, person, tenant, rights, and what the shell around it counts.
 PINNED = {
     "home": 15,
     "integrations:fleet": 13,

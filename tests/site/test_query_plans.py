@@ -50,7 +50,7 @@ def crowded(people: People) -> People:
     give(owner, "owner", second)
     for tenant, share in ((people.tenant, 3), (second, 2), (foreign, 1)):
         account = make_accounts(tenant, 1, owner)[0]
-        make_integrations(account, ROWS * share // 6, prefix=tenant.slug)
+        make_integrations(account, ROWS * share // 6)
         make_jobs(account, ROWS * share // 6, owner)
         AuditEvent.objects.bulk_create(
             [AuditEvent(event=Event.JOB_REQUESTED, tenant_id=tenant.id, at=START) for _ in range(ROWS * share // 6)]
