@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render, resolve_url
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -129,6 +130,22 @@ class HtmxSignInMiddleware:
             return response
         after = urlencode({"next": htmx.current_url_abs_path or "/"})
         return HttpResponseClientRedirect(f"{sign_in}?{after}")
+
+
+class NulMiddleware:
+    """Refuses a NUL character in what a page is asked with: nobody can type one, and PostgreSQL's text holds none."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if any(_holds_nul(values) for values in (request.GET, request.POST)):
+            raise BadRequest("A NUL character is no text.")
+        return self.get_response(request)
+
+
+def _holds_nul(values: QueryDict) -> bool:
+    return any("\x00" in text for _, texts in values.lists() for text in texts)
 
 
 class TimeZoneMiddleware:

@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "console.http.HtmxSignInMiddleware",
+    "console.http.NulMiddleware",
     # Every view is closed unless it says otherwise; one that forgets its decorator shows the sign-in page.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "console.access.scope.TenantScopeMiddleware",
@@ -151,6 +152,7 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_PRODUCTION else "http"
 ALLAUTH_TRUSTED_PROXY_COUNT = PROXIES
+MFA_ADAPTER = "console.access.adapters.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 # Accounts come from an invitation or the first-run page, not from a sign-up that would have verified the address.

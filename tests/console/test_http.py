@@ -11,6 +11,7 @@ from django_htmx.middleware import HtmxDetails
 from pytest_django import Settings
 
 from console.http import RequestLogMiddleware, client_address, wants_fragment
+from tests.people import People
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,11 @@ def test_nobody_signs_up_by_themselves(client: Client) -> None:
 
     assert answer.status_code == 200
     assert not User.objects.exists()
+
+
+def test_what_no_database_holds_is_a_bad_request(people: People, client: Client) -> None:
+    client.force_login(people.members["owner"])
+    here = f"/t/{people.tenant.slug}/integrations/"
+    assert client.get(here, {"q": "a\x00b"}).status_code == 400
+    assert client.get(here, {"q": "a b"}).status_code == 200
+    assert client.post(f"/t/{people.tenant.slug}/people/", {"reason": "a\x00b"}).status_code == 400
