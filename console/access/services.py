@@ -92,7 +92,7 @@ def create_user(
 
 def _is_second_address(email: str) -> bool:
     """Whether somebody has confirmed this address as another one of theirs."""
-    return EmailAddress.objects.filter(email__iexact=email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(email__iexact=email, verified=True).exists())
 
 
 @transaction.atomic

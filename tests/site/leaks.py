@@ -120,7 +120,7 @@ def in_pages(secrets: Secrets, addresses: Iterable[str], client: Client) -> set[
 
 def _body(response: HttpResponseBase) -> bytes:
     if isinstance(response, StreamingHttpResponse):
-        return b"".join(response)  # type: ignore[arg-type]  # a synchronous stream
+        return b"".join(response)
     return bytes(response.content)  # type: ignore[attr-defined]  # HttpResponse
 
 

@@ -154,6 +154,7 @@ def _below_account(many: Many, count: int, by: User) -> None:
         [QuarantinedItem(tenant=tenant, vendor_account=account, sync_run=run, reason="No id.", redacted=b"{}")
          for run in runs]
     )  # fmt: skip
+    assert account.credential is not None
     for credential in (account.credential, many.shared):
         SecretChange.objects.bulk_create(
             [SecretChange(tenant_id=credential.tenant_id, credential=credential, requested_by=by, credential_version=1,
