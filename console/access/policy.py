@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, Q, QuerySet
 
@@ -30,11 +28,6 @@ def _reached(grants: GrantQuerySet) -> QuerySet[Tenant]:
     return Tenant.objects.filter(Q(everywhere) | Q(id__in=by_tenant) | Q(id__in=labelled))
 
 
-def grants_at(user: User, tenant: Tenant) -> list[Grant]:
-    """The unexpired grants that give `user` something at `tenant`, roles loaded."""
-    return list(Grant.objects.active().of(user).reaching(tenant).select_related("role", "granted_by"))
-
-
 def support_pass_at(user: User, tenant: Tenant) -> Grant | None:
     """The grant with an end under which `user` acts at `tenant` now, the one that lasts longest; None for a member."""
     grants = Grant.objects.active().of(user).reaching(tenant).filter(expires_at__isnull=False)
@@ -52,13 +45,6 @@ def permissions_at(user: User, tenant: Tenant) -> frozenset[Permission]:
 def may(user: User, permission: Permission, tenant: Tenant) -> bool:
     """Whether `user` may do `permission` at `tenant` at this moment."""
     return Grant.objects.active().of(user).reaching(tenant).giving(permission).exists()
-
-
-def may_id(user_id: uuid.UUID, permission: Permission, tenant_id: uuid.UUID) -> bool:
-    """`may` for a worker that holds ids only; False when the user or the tenant is gone."""
-    user = User.objects.filter(id=user_id).first()
-    tenant = Tenant.objects.filter(id=tenant_id).first()
-    return user is not None and tenant is not None and may(user, permission, tenant)
 
 
 def require(user: User, permission: Permission, tenant: Tenant) -> None:

@@ -5,7 +5,6 @@ A credential belongs to one tenant or, shared, to the company; shared ones are p
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,7 +12,6 @@ from datetime import date, datetime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
-from django.utils import timezone
 
 from console.access import policy, vault
 from console.access.models import Tenant, User
@@ -297,15 +295,3 @@ def require_platform_admin(user: User) -> None:
         raise PermissionDenied(
             "Shared credentials open every tenant of the company; only platform admins may use them."
         )
-
-
-def find_shared(pk: uuid.UUID) -> Credential | None:
-    """A shared credential by its id."""
-    return shared().filter(pk=pk).first()
-
-
-def days_left(credential: Credential, today: date | None = None) -> int | None:
-    """Days until the credential expires, negative afterwards; None when it has no last day."""
-    if credential.expires_on is None:
-        return None
-    return (credential.expires_on - (today or timezone.now().date())).days
