@@ -1,4 +1,4 @@
-"""What every template keeps to: it says what it needs, holds no style or script, trusts no text, links to what is there."""
+"""Every template says what it needs, holds no style or script, trusts no text, and links to what is there."""
 
 from __future__ import annotations
 
