@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.urls import reverse
+from playwright.sync_api import expect
 
 from console.access import setup_code
 from integrations_app.models import Job, JobState
@@ -65,6 +66,9 @@ def test_the_integrations_of_every_vendor_in_every_tab(
     for name in names:
         addresses += _tabs(page, mirrored.some(name).get_absolute_url())
     look_at(page, addresses)
+    page.goto(f"{history}?from={snapshot.pk}")
+    expect(page.get_by_role("heading", name="1 change between two states")).to_be_visible()
+    expect(page.locator(".diff .ins")).to_contain_text("one per line")
 
 
 def test_the_vendor_accounts_and_their_forms(
