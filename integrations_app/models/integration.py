@@ -187,5 +187,3 @@ class QuarantinedItem(models.Model):
 
     def __str__(self) -> str:
         return self.remote_id or "item without an id"
-
-
