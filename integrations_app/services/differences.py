@@ -8,6 +8,7 @@ apart as noise.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -101,15 +102,11 @@ def diff(before: bytes | memoryview, after: bytes | memoryview) -> Diff:
 
 
 def _sections(changes: Sequence[Change], equal: Sequence[tuple[str, str]]) -> tuple[Section, ...]:
-    titles = dict.fromkeys(change.section for change in changes)
-    return tuple(
-        Section(
-            title,
-            tuple(change for change in changes if change.section == title),
-            sum(1 for section, _ in equal if section == title),
-        )
-        for title in titles
-    )
+    by_title: dict[str, list[Change]] = {}
+    for change in changes:
+        by_title.setdefault(change.section, []).append(change)
+    equal_counts = Counter(section for section, _ in equal)
+    return tuple(Section(title, tuple(found), equal_counts[title]) for title, found in by_title.items())
 
 
 @dataclass(frozen=True)

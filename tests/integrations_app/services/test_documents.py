@@ -261,3 +261,15 @@ def test_a_text_made_to_keep_a_worker_busy_is_read_in_no_time(repeated: str) -> 
     redactor().redact_text(text)
     redactor().redact({"name": text, text: 1})
     assert time.process_time() - began < 20
+
+
+def test_two_documents_of_a_great_many_named_items_are_compared_in_no_time() -> None:
+    def document(value: int) -> bytes:
+        items = [{"_id": f"{n}", "name": f"item {n}", "a": value, "b": 1, "c": 2} for n in range(20_000)]
+        return orjson.dumps({"items": items})
+
+    began = time.process_time()
+    found = documents.diff(document(1), document(2))
+    assert time.process_time() - began < 20
+    assert len(found.sections) == 20_000
+    assert {section.equal_count for section in found.sections} == {4}
