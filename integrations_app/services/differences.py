@@ -75,13 +75,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Diff:
-    """`changes` without noise and moves, in the document's order; `equal_paths` are the leaves that are the same."""
+    """`changes` without noise and moves, in the document's order; `equal_paths` are the leaves that are the same.
+
+    `sections` hold the changes, `noisy_sections` the noise among them too.
+    """
 
     changes: tuple[Change, ...]
     noise: tuple[Change, ...]
     moved: tuple[Change, ...]
     equal_paths: tuple[str, ...]
     sections: tuple[Section, ...]
+    noisy_sections: tuple[Section, ...]
 
     def __bool__(self) -> bool:
         return bool(self.changes or self.noise or self.moved)
@@ -98,6 +102,7 @@ def diff(before: bytes | memoryview, after: bytes | memoryview) -> Diff:
         moved=tuple(change for change in everything if change.kind is Kind.MOVED and not change.is_noise),
         equal_paths=tuple(path for _, path in walk.equal),
         sections=_sections(changes, walk.equal),
+        noisy_sections=_sections([change for change in everything if change.kind is not Kind.MOVED], walk.equal),
     )
 
 

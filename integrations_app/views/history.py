@@ -33,12 +33,15 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
         if Permission.SNAPSHOT_CREATE in request.permissions
         else policy.refusal(Permission.SNAPSHOT_CREATE, request.tenant)
     )
+    diff = snapshots.compare(before, after) if before is not None else None
+    show_noise = request.GET.get("noise") == "1"
     return {
         "page": page,
         "before": before,
         "after": after,
-        "diff": snapshots.compare(before, after) if before is not None else None,
-        "show_noise": request.GET.get("noise") == "1",
+        "diff": diff,
+        "sections": () if diff is None else diff.noisy_sections if show_noise else diff.sections,
+        "show_noise": show_noise,
         "snapshot_refusal": refusal,
     }
 
