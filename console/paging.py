@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -74,13 +74,23 @@ def _beyond(order: Sequence[str], values: Sequence[Any], *, backwards: bool) -> 
 
 def _cursor(order: Sequence[str], row: models.Model) -> str:
     values = [_plain(getattr(row, _name(key))) for key in order]
-    return base64.urlsafe_b64encode(json.dumps([list(order), values]).encode()).decode().rstrip("=")
+    # Not escaped: a name of 200 emoji would else make a cursor longer than one is taken.
+    return base64.urlsafe_b64encode(json.dumps([list(order), values], ensure_ascii=False).encode()).decode().rstrip("=")
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, uuid.UUID) else value
+
+
+def _storable(value: Any) -> Any:
+    """The value of a cursor as a database takes it: raises ValueError for a text or a time that none can hold."""
+    if isinstance(value, str) and b"\x00" in value.encode():  # encoding refuses lone surrogates
+        raise ValueError("No database holds a NUL.")
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    return value
 
 
 def _read(model: type[models.Model], order: Sequence[str], cursor: str) -> list[Any] | None:
@@ -91,10 +101,10 @@ def _read(model: type[models.Model], order: Sequence[str], cursor: str) -> list[
         if read_order != list(order) or len(values) != len(order):
             return None
         return [
-            model._meta.get_field(_name(key)).to_python(value)  # type: ignore[union-attr]  # plain columns only
+            _storable(model._meta.get_field(_name(key)).to_python(value))  # type: ignore[union-attr]  # plain columns only
             for key, value in zip(order, values, strict=True)
         ]
-    except (ValueError, TypeError, binascii.Error, ValidationError, FieldDoesNotExist):
+    except (ValueError, TypeError, OverflowError, binascii.Error, ValidationError, FieldDoesNotExist):
         return None
 
 
