@@ -169,7 +169,7 @@ class _Reading:
                 self.progress.say(
                     "Listed twice; the first one counts.",
                     level="warning",
-                    subject=plain(item.name, 200),
+                    subject=plain(self.mirror.redactor.redact_text(item.name), 200),
                 )
                 continue
             self.listed.add(item.remote_id)
