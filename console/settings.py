@@ -76,6 +76,7 @@ MIDDLEWARE = [
     # Every view is closed unless it says otherwise; one that forgets its decorator shows the sign-in page.
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "console.access.scope.TenantScopeMiddleware",
+    "console.http.PrivateMiddleware",
     "console.http.TimeZoneMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",

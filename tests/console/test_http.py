@@ -110,3 +110,9 @@ def test_what_no_database_holds_is_a_bad_request(people: People, client: Client)
     assert client.get(here, {"q": "a\x00b"}).status_code == 400
     assert client.get(here, {"q": "a b"}).status_code == 200
     assert client.post(f"/t/{people.tenant.slug}/people/", {"reason": "a\x00b"}).status_code == 400
+
+
+def test_no_cache_keeps_what_a_signed_in_person_was_shown(people: People, client: Client) -> None:
+    assert "Cache-Control" not in client.get("/accounts/password/reset/done/").headers
+    client.force_login(people.members["viewer"])
+    assert client.get(f"/t/{people.tenant.slug}/integrations/").headers["Cache-Control"] == "private, no-store"
