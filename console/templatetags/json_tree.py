@@ -99,3 +99,24 @@ def json_tree(document: Any, most_nodes: int = MOST_NODES) -> SafeString:
             '<ul class="jt" dir="ltr">{}</ul><p class="{}">The rest is too much to draw.</p>', drawn, "pad muted xs"
         )
     return format_html('<ul class="jt" dir="ltr">{}</ul>', drawn)
+
+
+@register.filter
+def json_line(value: Any) -> str:
+    """A JSON value on one line: text as it is, `true` and `null` in JSON's words, a secret by its fingerprint."""
+    named = _with_secrets_named(value)
+    return _short(named if isinstance(named, str) else json.dumps(named, ensure_ascii=False))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+
+
+def _with_secrets_named(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"$secret"}:
+            return f"secret {value['$secret']}"
+        return {key: _with_secrets_named(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_secrets_named(item) for item in value]
+    return value

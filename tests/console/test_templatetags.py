@@ -15,7 +15,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from console.templatetags import console as tags
-from console.templatetags.json_tree import json_tree
+from console.templatetags.json_tree import LONGEST_TEXT, json_line, json_tree
 
 NOW = datetime(2026, 11, 22, 13, 26, tzinfo=UTC)
 
@@ -181,3 +181,21 @@ def test_a_big_document_is_drawn_in_a_moment() -> None:
     json_tree({str(n): {"name": "x" * 50, "values": [1, 2, 3]} for n in range(2_000)})
     # Ten times what it takes; a tree that grows with the square of its size takes minutes.
     assert time.perf_counter() - started < 5
+
+
+@pytest.mark.parametrize(
+    ("value", "line"),
+    [
+        ("<b>as it is</b>", "<b>as it is</b>"),
+        (True, "true"),
+        (None, "null"),
+        ({"$secret": "7f3a0c21"}, "secret 7f3a0c21"),
+        ({"warehouse": {"$secret": "7f3a0c21"}, "לקוח": [1]}, '{"warehouse": "secret 7f3a0c21", "לקוח": [1]}'),
+    ],
+)
+def test_a_value_on_one_line_is_json_and_names_secrets_by_fingerprint(value: object, line: str) -> None:
+    assert json_line(value) == line
+
+
+def test_a_value_on_one_line_is_cut_where_nobody_would_read_on() -> None:
+    assert len(json_line(["x" * 100_000])) == LONGEST_TEXT + 1
