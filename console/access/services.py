@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +14,6 @@ from django.utils import timezone
 from console.access import policy
 from console.access.models import (
     Grant,
-    Invitation,
     Role,
     RolePermission,
     Team,
@@ -80,7 +75,7 @@ def create_user(
     )
     user.set_password(password)
     user.full_clean(exclude=["password"])
-    if _is_second_address(user.email):
+    if is_second_address(user.email):
         raise ValidationError({"email": "Somebody who is here already signs in with this address too."})
     user.save()
     # The address that the account was made for. Without a confirmed one, a person could make any address theirs that
@@ -90,7 +85,7 @@ def create_user(
     return user
 
 
-def _is_second_address(email: str) -> bool:
+def is_second_address(email: str) -> bool:
     """Whether somebody has confirmed this address as another one of theirs."""
     return bool(EmailAddress.objects.filter(email__iexact=email, verified=True).exists())
 
@@ -218,7 +213,7 @@ def give_role(
     Raises PermissionDenied when `by` may not manage people there or does not hold all that the role gives,
     ValidationError when the end lies in the past.
     """
-    _check_may_give(tenant, role, by, expires_at)
+    check_may_give(tenant, role, by, expires_at)
     _lock_grants(tenant)
     grant = Grant.objects.select_for_update().filter(tenant=tenant, user=user, role=role).first()
     grant = grant or Grant(tenant=tenant, user=user, role=role)
@@ -228,7 +223,8 @@ def give_role(
     return _save_grant(grant, by=by)
 
 
-def _check_may_give(tenant: Tenant, role: Role, by: User, expires_at: datetime | None) -> None:
+def check_may_give(tenant: Tenant, role: Role, by: User, expires_at: datetime | None) -> None:
+    """Whether `by` may give `role` at `tenant` until `expires_at`; raises what `give_role` raises."""
     policy.require(by, Permission.PEOPLE_MANAGE, tenant)
     if role not in grantable_roles(by, tenant):
         raise PermissionDenied(f"You can only give roles whose permissions you hold yourself; {role} gives more.")
@@ -331,109 +327,3 @@ def end_own_pass(*, tenant: Tenant, by: User) -> bool:
         record(Event.GRANT_REMOVED, by=by, tenant=tenant, target=grant, detail=detail, reason="Ended by its holder")
         grant.delete()
     return bool(passes)
-
-
-# --- invitations -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class SentInvitation:
-    """An invitation with the secret of its link, which is shown once and never again."""
-
-    invitation: Invitation
-    token: str
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
-
-
-@transaction.atomic
-def invite(
-    *,
-    tenant: Tenant,
-    email: str,
-    name: str,
-    role: Role,
-    by: User,
-    expires_at: datetime | None = None,
-    reason: str = "",
-    ticket: str = "",
-) -> SentInvitation:
-    """Invite somebody who has no account yet; the link works once, for a week, and never beyond the access's own end.
-
-    `expires_at`, `reason` and `ticket` are the grant's. Raises PermissionDenied as `give_role` does, ValidationError
-    when the e-mail has an account or the end lies in the past.
-    """
-    _check_may_give(tenant, role, by, expires_at)
-    email = User.objects.normalize_email(email).lower()
-    if User.objects.filter(email=email).exists():
-        raise ValidationError({"email": "This person has an account: give the role directly."})
-    if _is_second_address(email):
-        raise ValidationError({"email": "This person has an account under another address: give the role to that."})
-    token = secrets.token_urlsafe(32)
-    invitation = Invitation(
-        email=email,
-        name=name.strip(),
-        tenant=tenant,
-        role=role,
-        access_expires_at=expires_at,
-        reason=reason,
-        ticket=ticket,
-        digest=_digest(token),
-        invited_by=by,
-        expires_at=timezone.now() + Invitation.LIFETIME,
-    )
-    invitation.full_clean(exclude=["digest"])
-    invitation.save()
-    detail = {"role": str(role), "until": expires_at.isoformat() if expires_at else "", "ticket": ticket}
-    record(Event.INVITATION_SENT, by=by, tenant=tenant, target=invitation, detail=detail, reason=reason)
-    return SentInvitation(invitation, token)
-
-
-def open_invitation(token: str) -> Invitation | None:
-    """The open invitation behind a link; None when it was used, withdrawn, has expired or never was."""
-    invitation = Invitation.objects.select_related("tenant", "role", "invited_by").filter(digest=_digest(token)).first()
-    return invitation if invitation and invitation.is_open else None
-
-
-@transaction.atomic
-def accept_invitation(*, token: str, name: str, password: str, time_zone: str) -> User:
-    """Create the invited person's account and give the role; raises PermissionDenied when the link no longer works.
-
-    The role is given with the inviter's present rights: who lost them since cannot let anybody in.
-    """
-    invitation = Invitation.objects.select_for_update().filter(digest=_digest(token)).first()
-    if invitation is None or not invitation.is_open or invitation.invited_by is None:
-        raise PermissionDenied("This invitation no longer works. Ask for a new one.")
-    user = User.objects.filter(email=invitation.email).first()
-    if user is not None:
-        raise PermissionDenied("This person has an account already: sign in and ask for the role.")
-    user = create_user(
-        email=invitation.email, name=name, password=password, by=invitation.invited_by, time_zone=time_zone
-    )
-    give_role(
-        tenant=invitation.tenant,
-        user=user,
-        role=invitation.role,
-        by=invitation.invited_by,
-        expires_at=invitation.access_expires_at,
-        reason=invitation.reason or "Accepted an invitation",
-        ticket=invitation.ticket,
-    )
-    invitation.accepted_at = timezone.now()
-    invitation.save(update_fields=["accepted_at"])
-    detail = {"role": str(invitation.role)}
-    record(Event.INVITATION_ACCEPTED, by=user, tenant=invitation.tenant, target=invitation, detail=detail)
-    return user
-
-
-@transaction.atomic
-def withdraw_invitation(*, invitation_id: uuid.UUID, tenant: Tenant, by: User) -> None:
-    """Make an invitation's link useless; one that is gone already is no error."""
-    policy.require(by, Permission.PEOPLE_MANAGE, tenant)
-    invitation = Invitation.objects.filter(id=invitation_id, tenant=tenant, accepted_at=None).first()
-    if invitation is None:
-        return
-    record(Event.INVITATION_WITHDRAWN, by=by, tenant=tenant, target=invitation)
-    invitation.delete()

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.test import Client
 from django.utils import timezone
 
-from console.access import policy, services
+from console.access import invitations, policy, services
 from console.access.models import Grant, Invitation, Role, Tenant, User
 from console.access.permissions import Permission
 from console.audit.models import AuditEvent
@@ -92,7 +92,7 @@ def test_settings_drawn_from_an_older_version_are_refused_and_change_nothing(peo
 
 
 def test_an_invitation_lets_one_person_in_once(people: People, client: Client) -> None:
-    sent = services.invite(
+    sent = invitations.invite(
         tenant=people.tenant, email="New@People.example", name="", role=role("viewer"), by=people.members["owner"]
     )
     form = {"name": "New Person", "time_zone": "Europe/Amsterdam", "password": PASSWORD, "password_again": PASSWORD}
@@ -118,7 +118,7 @@ def test_an_invitation_carries_the_end_and_the_reason_of_the_access(people: Peop
     link = re.search(r"/invitations/[\w-]+/", page)
     assert link is not None
     token = link.group().split("/")[2]
-    user = services.accept_invitation(token=token, name="Night", password=PASSWORD, time_zone="UTC")
+    user = invitations.accept(token=token, name="Night", password=PASSWORD, time_zone="UTC")
     grant = Grant.objects.get(user=user)
     assert grant.expires_at is not None
     assert abs(grant.expires_at - ends) < timedelta(minutes=1)
@@ -152,10 +152,10 @@ def test_nobody_makes_another_persons_address_theirs_by_typing_it(people: People
 
 def test_an_invitation_by_somebody_who_lost_their_rights_lets_nobody_in(people: People) -> None:
     admin = people.members["admin"]
-    sent = services.invite(tenant=people.tenant, email="new@people.example", name="", role=role("viewer"), by=admin)
+    sent = invitations.invite(tenant=people.tenant, email="new@people.example", name="", role=role("viewer"), by=admin)
     Grant.objects.filter(user=admin).delete()
     with pytest.raises(PermissionDenied):
-        services.accept_invitation(token=sent.token, name="New", password=PASSWORD, time_zone="UTC")
+        invitations.accept(token=sent.token, name="New", password=PASSWORD, time_zone="UTC")
     assert not User.objects.filter(email="new@people.example").exists()
 
 

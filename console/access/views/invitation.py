@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from console.access import services
+from console.access import invitations
 from console.access.decorators import public
 from console.access.forms import NewPasswordForm
 
@@ -20,14 +20,14 @@ from console.access.forms import NewPasswordForm
 @never_cache
 @sensitive_post_parameters()
 def accept(request: HttpRequest, token: str) -> HttpResponse:
-    invitation = services.open_invitation(token)
+    invitation = invitations.find_open(token)
     if invitation is None:
         return render(request, "invitation/closed.html", status=404)
     form = NewPasswordForm(request.POST or None, initial={"name": invitation.name})
     if form.is_valid():
         values = form.cleaned_data
         try:
-            user = services.accept_invitation(
+            user = invitations.accept(
                 token=token, name=values["name"], password=values["password"], time_zone=values["time_zone"]
             )
         except (PermissionDenied, ValidationError) as error:

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from console.access import services
+from console.access import invitations, services
 from console.access.decorators import requires
 from console.access.forms import GrantForm
 from console.access.models import Grant, Invitation, User
@@ -52,7 +52,7 @@ def _give_or_invite(request: TenantRequest, form: GrantForm) -> str:
             services.give_role(tenant=request.tenant, user=user, by=request.user, **values)
             messages.success(request, f"{user} is {values['role']} here now.")
             return ""
-        sent = services.invite(tenant=request.tenant, email=email, name="", by=request.user, **values)
+        sent = invitations.invite(tenant=request.tenant, email=email, name="", by=request.user, **values)
     except ValidationError as error:
         form.add_error(None, error)
         return ""
@@ -112,6 +112,6 @@ def end_pass(request: TenantRequest) -> HttpResponse:
 @require_POST
 @requires(Permission.PEOPLE_MANAGE)
 def withdraw(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
-    services.withdraw_invitation(invitation_id=pk, tenant=request.tenant, by=request.user)
+    invitations.withdraw(invitation_id=pk, tenant=request.tenant, by=request.user)
     messages.success(request, "The invitation's link no longer works.")
     return redirect("people:index", request.tenant.slug)
