@@ -140,7 +140,9 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
     client = registry.vendor(account.vendor)
     credential = account.credential
     jobs = Job.objects.for_tenant(request.tenant).filter(vendor_account=account).select_related("tenant")
-    may = {permission.attribute: permission in request.permissions for permission in Permission}
+    # A shared secret's history tells of other tenants' tests, in words meant for platform admins.
+    has_history = credential is not None and not credential.is_shared
+    has_history = has_history and Permission.CREDENTIAL_MANAGE in request.permissions
     return {
         "section": "vendor_accounts",
         "account": account,
@@ -149,7 +151,7 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
         "region_label": dict(_region_choices(account.vendor)).get(account.region, account.region),
         "binding": [(field.label, account.binding.get(field.name, "")) for field in client.binding_fields],
         "secrets": service.secret_status(credential) if credential is not None else [],
-        "changes": service.secret_history(credential) if credential is not None and may["credential_manage"] else [],
+        "changes": service.secret_history(credential) if credential is not None and has_history else [],
         "schedule": Schedule.objects.for_tenant(request.tenant).filter(vendor_account=account).first(),
         "runs": SyncRun.objects.for_tenant(request.tenant).filter(vendor_account=account).select_related("job")[:6],
         "quarantined": account.quarantined_items.for_tenant(request.tenant)[:20],
