@@ -24,3 +24,10 @@ def test_what_cannot_be_tried_again_says_why_on_the_button_and_behind_it(people:
     assert answer.status_code == 200
     assert "The vendor account of this job was removed." in answer.content.decode()
     assert Job.objects.count() == 1
+
+
+def test_a_sync_that_was_not_believed_says_so_on_its_page(people: People, client: Client) -> None:
+    note = "The list held 3 where 40 were known."
+    job = make_job(make_account(people.tenant), state="succeeded", result={"note": note}, finished_at=timezone.now())
+    client.force_login(people.members["viewer"])
+    assert note in client.get(f"/t/{people.tenant.slug}/jobs/{job.pk}/").content.decode()
