@@ -17,6 +17,7 @@ from console.processes import dying_with_parent
 from tests.servers import ServerError, wait_until
 
 _numbers = itertools.count(1)
+QUEUES = ("interactive", "bulk")
 
 
 def test_database_url() -> str:
@@ -40,6 +41,7 @@ class CeleryWorker:
         # Modules the worker imports besides ours, which may register job types of a test.
         self._include = include
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_paused = False
         self._name = ""
         self.log = Path(os.environ["DATA_DIR"]) / f"worker-{os.getpid()}.log"
 
@@ -48,18 +50,30 @@ class CeleryWorker:
         return self._process is not None and self._process.poll() is None
 
     def ensure_running(self) -> None:
-        """Empty both queues of what an earlier test left there, and start the worker unless it runs."""
+        """Empty both queues of what an earlier test left there, and have a worker that takes messages."""
         app.control.purge()
         if not self.is_running:
             self.start()
+        elif self._is_paused:
+            for queue in QUEUES:
+                app.control.add_consumer(queue, destination=[self._name])
+            wait_until(lambda: self._consumed() == set(QUEUES), "The worker did not take up its queues")
+        self._is_paused = False
 
     def settle(self) -> None:
-        """Make sure that no task of the test just ended goes on into the next one: wait a moment for it, or kill."""
+        """Leave the next test alone: no task goes on into it, and none of its messages is taken until `ensure_running`.
+
+        Tests that run jobs in their own process commit them, and would find this worker running them too. A worker
+        that does not come to rest is killed.
+        """
         app.control.purge()
         if not self.is_running:
             return
+        for queue in QUEUES:
+            app.control.cancel_consumer(queue, destination=[self._name])
+        self._is_paused = True
         try:
-            wait_until(self._is_idle, "The worker was not idle", seconds=3)
+            wait_until(lambda: not self._consumed() and self._is_idle(), "The worker was not idle", seconds=5)
         except ServerError:
             self.kill()
 
@@ -73,7 +87,7 @@ class CeleryWorker:
     def start(self) -> None:
         """Start it (again) and wait until it answers a ping."""
         self._name = f"test-{os.getpid()}-{next(_numbers)}@localhost"
-        command = [sys.executable, "-m", "celery", "-A", "console", "worker", "--queues", "interactive,bulk"]
+        command = [sys.executable, "-m", "celery", "-A", "console", "worker", "--queues", ",".join(QUEUES)]
         command += ["--concurrency", str(self._processes), "--hostname", self._name, "--loglevel", "INFO"]
         command += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         if self._include:
@@ -104,6 +118,12 @@ class CeleryWorker:
         if self._process is not None and self._process.poll() is not None:
             raise ServerError(f"The worker ended at once:\n{self.log.read_text(errors='replace')[-3000:]}")
         return bool(app.control.ping(destination=[self._name], timeout=0.5, limit=1))
+
+    def _consumed(self) -> set[str]:
+        """The queues it takes messages from; both while it does not answer."""
+        answer = app.control.inspect(destination=[self._name], timeout=1).active_queues()
+        queues = (answer or {}).get(self._name)
+        return set(QUEUES) if queues is None else {queue["name"] for queue in queues}
 
     def _is_idle(self) -> bool:
         tasks = app.control.inspect(destination=[self._name], timeout=1)
