@@ -218,7 +218,7 @@ def refresh(integration: Integration, *, job: Job | None = None, hold: Callable[
     One that the vendor does not have is missing at first, and gone when it was missing before. Raises VendorError.
     Workers only.
     """
-    account = integration.vendor_account
+    account, asked_at = integration.vendor_account, timezone.now()
     try:
         remote = vendor_accounts.connect(account).get_integration(integration.remote_id)
         if remote.remote_id != integration.remote_id:
@@ -228,7 +228,7 @@ def refresh(integration: Integration, *, job: Job | None = None, hold: Callable[
     except VendorError as error:
         account_health.note_failure(account, error, is_about_one=True)
         raise
-    written = Mirror(account, job=job).write([remote], is_single=True, hold=hold)
+    written = Mirror(account, job=job).write([remote], is_single=True, hold=hold, asked_at=asked_at)
     account_health.note_success(account)
     integration.refresh_from_db()
     if written.returned:

@@ -105,17 +105,22 @@ class Mirror:
         is_single: bool = False,
         hold: Callable[[], None] = lambda: None,
         record_drift: int = _LARGEST,
+        asked_at: datetime | None = None,
     ) -> Written:
         """Write a page of integrations, no id twice, in one short transaction; `hold` is called inside it first.
 
         `is_single`: they come from asking for one, not from a list. At most `record_drift` drifted ones get an audit
-        event each.
+        event each. `asked_at` is when the vendor was asked: what somebody else asked for later and wrote already is
+        newer, and stays.
         """
         now = timezone.now()
+        asked_at = asked_at or now
         items = [self._item(remote, now) for remote in remotes]
         rows = self._rows(items)
         fresh = [item for item in items if item.remote.remote_id not in rows]
-        known = [item for item in items if item.remote.remote_id in rows]
+        known = [
+            item for item in items if (row := rows.get(item.remote.remote_id)) is not None and row.seen_at <= asked_at
+        ]
         doubtful = [item for item in known if (is_single and self._varying) or _differs(item, rows)]
         formers = self._documents([rows[item.remote.remote_id] for item in doubtful])
         batch = _Batch(seen={rows[item.remote.remote_id].pk for item in known})
@@ -128,15 +133,16 @@ class Mirror:
             if _differs(completed, rows) or former is None or bytes(former.digest) != completed.digest:
                 batch.returned += row.gone_at is not None
                 self._change(completed, row, former, now, batch)
-        self._save(batch, now, hold, record_drift)
+        self._save(batch, asked_at, hold, record_drift)
         return Written(len(fresh), len(batch.changed), len(batch.seen), batch.returned, batch.drifted)
 
-    def _save(self, batch: _Batch, now: datetime, hold: Callable[[], None], record_drift: int) -> None:
+    def _save(self, batch: _Batch, asked_at: datetime, hold: Callable[[], None], record_drift: int) -> None:
         tenant = self._account.tenant
         with transaction.atomic():
             hold()
             batch.save()
-            Integration.objects.for_tenant(tenant).filter(pk__in=batch.seen).update(seen_at=now, missing_since=None)
+            seen = Integration.objects.for_tenant(tenant).filter(pk__in=batch.seen)
+            seen.update(seen_at=asked_at, missing_since=None)
             for row in batch.drifted[:record_drift]:
                 record(Event.INTEGRATION_DRIFTED, by=None, tenant=tenant, target=row)
 

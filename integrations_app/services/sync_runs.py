@@ -177,7 +177,8 @@ class _Reading:
 
     def _write(self, chunk: Sequence[RemoteIntegration]) -> None:
         left = max(0, DRIFT_RECORDED - self.drifted)
-        written = self.mirror.write(chunk, hold=self.progress.hold, record_drift=left)
+        # The list may be one long answer, given as of its beginning: whoever was refreshed since then is newer.
+        written = self.mirror.write(chunk, hold=self.progress.hold, record_drift=left, asked_at=self.run.started_at)
         self.drifted += len(written.drifted)
         self.run.seen += len(chunk)
         self.run.added += written.added
