@@ -53,6 +53,7 @@ def require(user: User, permission: Permission, tenant: Tenant) -> None:
         raise PermissionDenied(refusal(permission, tenant))
 
 
-def refusal(permission: Permission, tenant: Tenant) -> str:
-    """Why an action is refused, for a tooltip or the 403 page."""
-    return f"This needs a role that lets you {permission.label} at {tenant.name}."
+def refusal(permission: Permission, tenant: Tenant | None) -> str:
+    """Why an action is refused, for a tooltip or the 403 page; `tenant` None: it is allowed at none of them."""
+    where = f"at {tenant.name}" if tenant else "at one of these tenants"
+    return f"This needs a role that lets you {permission.label} {where}."

@@ -19,7 +19,8 @@ class JobType:
     `permission` is checked when the job is asked for and again when it runs. `attempts` bounds tries after a failure
     that a later try may mend; `is_exclusive` jobs never run twice at once for one vendor account. `limit_seconds` ends
     a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the subjects to do again.
-    `no_retry`: why a person cannot have it done again as it was, "" where they can.
+    `no_retry`: why a person cannot have it done again as it was, "" where they can. `effect` says on the job's page
+    what it does at the vendor.
     """
 
     name: str
@@ -32,6 +33,7 @@ class JobType:
     limit_seconds: int = 300
     can_retry_failed: bool = False
     no_retry: str = ""
+    effect: str = "changes nothing, only reads"
 
 
 _SHORT = Job.Queue.INTERACTIVE

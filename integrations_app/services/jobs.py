@@ -123,14 +123,20 @@ def _add(draft: Job, event: Event, *, by: User | None, detail: Mapping[str, Any]
             with transaction.atomic():
                 draft.save(force_insert=True)
                 record(event, tenant=draft.tenant, by=by, target=draft, detail=detail, reason=draft.reason)
-                # A dispatch lost here is made good by the sweep.
-                transaction.on_commit(dispatch, robust=True)
+                _dispatch_after_commit()
         except IntegrityError:
             if not draft.key or not tries_left:
                 raise
         else:
             return draft
     raise AssertionError("unreachable")
+
+
+def _dispatch_after_commit() -> None:
+    """Once for a transaction, however many jobs it asks for. A dispatch lost here is made good by the sweep."""
+    waiting: list[object] = [entry[1] for entry in connection.run_on_commit]
+    if dispatch not in waiting:
+        transaction.on_commit(dispatch, robust=True)
 
 
 def cancel(*, job: Job, by: User) -> Job:

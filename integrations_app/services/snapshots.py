@@ -21,9 +21,10 @@ NOTE_LENGTH = 300
 
 
 def request(integration: Integration, *, by: User, note: str = "") -> Job:
-    """Ask for a snapshot of the integration as it is at the vendor now."""
+    """Ask for a snapshot of the integration as it is at the vendor now; while one is being taken, that one."""
     return jobs.request(
         "take_snapshot",
+        key=f"take_snapshot:{integration.pk}",
         tenant=integration.tenant,
         by=by,
         target=integration,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
@@ -307,6 +307,12 @@ def request_test(account: VendorAccount, *, by: User) -> Job:
 def request_sync(account: VendorAccount, *, by: User | None) -> Job:
     """Ask for a sync of the account; while one is open, that one."""
     return jobs.request("sync_account", tenant=account.tenant, by=by, target=account)
+
+
+def request_syncs(accounts: Iterable[VendorAccount], *, by: User) -> list[Job]:
+    """Ask for a sync of each account, all or none, and hand them to the workers once."""
+    with transaction.atomic():
+        return [request_sync(account, by=by) for account in accounts]
 
 
 def request_search(account: VendorAccount, *, by: User, filters: Mapping[str, str], cursor: str = "") -> Job:

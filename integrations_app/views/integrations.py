@@ -60,6 +60,7 @@ def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | 
         "search": query.text,
         "is_filtered": bool(set(request.GET) - {"sort", "after", "before"}),
         "may_sync": _may_sync(request, tenant),
+        "sync_reason": policy.refusal(Permission.INTEGRATION_SYNC, tenant),
     }
     return render_page(request, "integrations/index.html", "integrations/_table.html", context)
 
@@ -269,8 +270,7 @@ def sync_fleet(request: SignedInRequest) -> HttpResponse:
 
 def _sync_all(request: SignedInRequest, tenants: QuerySet[Tenant], back: str) -> HttpResponse:
     accounts = list(vendor_accounts.for_page(tenants))
-    for account in accounts:
-        vendor_accounts.request_sync(account, by=request.user)
+    vendor_accounts.request_syncs(accounts, by=request.user)
     if accounts:
         words = "1 account is" if len(accounts) == 1 else f"{len(accounts)} accounts are"
         messages.success(request, f"{words} being synced.")
