@@ -21,6 +21,7 @@ class Event(models.TextChoices):
     USER_SIGNED_OUT = "user.signed_out", "signed out"
     USER_CREATED = "user.created", "created the account of {target}"
     USER_CHANGED = "user.changed", "changed the profile of {target}"
+    USER_SIGN_IN_CHANGED = "user.sign_in_changed", "changed how {target} signs in: {what}"
 
     TENANT_CREATED = "tenant.created", "added the tenant {target}"
     TENANT_CHANGED = "tenant.changed", "changed the settings of {target}: {fields}"

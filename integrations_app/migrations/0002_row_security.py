@@ -35,18 +35,23 @@ _OF_A_TENANT = (
     "vendoraccount", "integration", "integrationdocument", "integrationpart", "integrationalias", "quarantineditem",
     "snapshot", "syncrun", "job", "jobline", "schedule",
 )  # fmt: skip
-# Without a tenant they are the company's own: named on pages of every tenant that uses them.
 _OF_A_TENANT_OR_SHARED = ("credential", "secretchange")
-_THROUGH_ANOTHER = {
-    "credentialsecret": "credential_id IN (SELECT id FROM integrations_app_credential)",
-    "vendorgate": "account_id IN (SELECT id FROM integrations_app_vendoraccount)",
-}
+_GATE = "account_id IN (SELECT id FROM integrations_app_vendoraccount)"
+_SECRET = "credential_id IN (SELECT id FROM integrations_app_credential{})"  # noqa: S105  # SQL
 
 
 def _rules() -> dict[str, str]:
-    rules = {table: f"{_ALL} OR {_IN_SCOPE}" for table in _OF_A_TENANT}
-    rules |= {table: f"{_ALL} OR {_IN_SCOPE} OR (tenant_id IS NULL AND {_ANYBODY})" for table in _OF_A_TENANT_OR_SHARED}
-    rules |= {table: f"{_ALL} OR {rule}" for table, rule in _THROUGH_ANOTHER.items()}
+    """What may be read and written, by table."""
+    rules = {table: f"{_ALL} OR {_IN_SCOPE}" for table in (*_OF_A_TENANT, *_OF_A_TENANT_OR_SHARED)}
+    rules["vendorgate"] = f"{_ALL} OR {_GATE}"
+    rules["credentialsecret"] = f"{_ALL} OR {_SECRET.format(' WHERE tenant_id IS NOT NULL')}"
+    return {f"integrations_app_{table}": rule for table, rule in rules.items()}
+
+
+def _readable() -> dict[str, str]:
+    """What may only be read besides: the company's own, named on pages of every tenant that uses it."""
+    rules = {table: f"tenant_id IS NULL AND {_ANYBODY}" for table in _OF_A_TENANT_OR_SHARED}
+    rules["credentialsecret"] = _SECRET.format("")
     return {f"integrations_app_{table}": rule for table, rule in rules.items()}
 
 
@@ -57,6 +62,8 @@ def _lock(apps: Any, schema_editor: Any) -> None:
     for table, rule in _rules().items():
         _secure(schema_editor, table)
         schema_editor.execute(f"CREATE POLICY tenant_scope ON {table} USING ({rule})")
+    for table, rule in _readable().items():
+        schema_editor.execute(f"CREATE POLICY shared_is_read ON {table} FOR SELECT USING ({rule})")
     # Written by whoever acts, read within one's scope, and neither changed nor deleted by anybody: no policy allows it.
     _secure(schema_editor, "audit_auditevent")
     seen = f"{_ALL} OR {_IN_SCOPE} OR (tenant_id IS NULL AND {_ANYBODY})"
@@ -75,6 +82,8 @@ def _unlock(apps: Any, schema_editor: Any) -> None:
         return
     for table in _rules():
         schema_editor.execute(f"DROP POLICY tenant_scope ON {table}")
+    for table in _readable():
+        schema_editor.execute(f"DROP POLICY shared_is_read ON {table}")
     for policy in ("read_in_scope", "write_always"):
         schema_editor.execute(f"DROP POLICY {policy} ON audit_auditevent")
     for table in (*_rules(), "audit_auditevent"):

@@ -206,3 +206,14 @@ def test_a_pass_shows_its_reason_on_every_page_of_the_tenant_until_its_holder_en
     assert client.post(f"/t/{people.tenant.slug}/people/pass/end/").status_code == 302
     assert client.get(f"/t/{people.tenant.slug}/jobs/").status_code == 404
     assert AuditEvent.objects.filter(event="grant.removed", by_id=people.stranger.id).exists()
+
+
+def test_a_new_password_is_in_the_audit_log_without_it(people: People, client: Client) -> None:
+    owner = people.members["owner"]
+    client.post("/accounts/login/", {"login": owner.email, "password": PASSWORD})
+    new = "another-fake-password-2"
+    form = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    assert client.post("/accounts/password/change/", form).status_code == 302
+    event = AuditEvent.objects.get(event="user.sign_in_changed")
+    assert event.sentence.endswith("new password")
+    assert new not in str(event.detail)

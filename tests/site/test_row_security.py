@@ -92,10 +92,12 @@ def test_labels_teams_and_ends_of_grants_reach_as_far_as_in_the_code(two_sides: 
     assert seen() == set()
 
 
-def test_a_shared_credential_is_seen_by_whoever_is_signed_in(two_sides: People) -> None:
+def test_a_shared_credential_is_seen_but_not_changed_by_whoever_is_signed_in(two_sides: People) -> None:
     shared = Credential.objects.create(tenant=None, vendor="celigo", name="Shared")
-    with scope.of(two_sides.members["viewer"]):
+    with scope.of(two_sides.members["owner"]):
         assert shared in Credential.objects.all()
+        assert Credential.objects.filter(id=shared.id).update(name="Taken") == 0
+        assert Credential.objects.filter(tenant=two_sides.tenant).update(name="Mine") == 1
     with scope.of(None):
         assert not Credential.objects.exists()
 
