@@ -17,6 +17,9 @@ from integrations_app.vendors.base import DocumentField, FieldKind
 SECRET_KEY = "$secret"
 
 
+LINES_SHOWN = 300
+
+
 @dataclass(frozen=True)
 class ShownField:
     """One line of a fact list. `kind` picks how the template draws `value`; `path` is the vendor's own name.
@@ -36,8 +39,11 @@ class ShownField:
 
 @dataclass(frozen=True)
 class ShownGroup:
+    """`hidden` is how many further lines it has: a vendor's list may be of any length, and the raw tab has them all."""
+
     title: str
     fields: tuple[ShownField, ...]
+    hidden: int = 0
 
 
 def tab_of(group: str) -> str:
@@ -61,7 +67,10 @@ def shown_fields(
         for value, place in _values(document, field.path.split("."), ""):
             item = tuple(int(number) for number in place.split(".") if number)
             found.setdefault(field.group, []).append(replace(_shown(field, value, place), item=item))
-    return [ShownGroup(title, tuple(_by_item(lines))) for title, lines in found.items()]
+    return [
+        ShownGroup(title, tuple(_by_item(lines))[:LINES_SHOWN], max(0, len(lines) - LINES_SHOWN))
+        for title, lines in found.items()
+    ]
 
 
 def _by_item(lines: list[ShownField]) -> Iterable[ShownField]:

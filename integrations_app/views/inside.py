@@ -11,6 +11,8 @@ from integrations_app.services import integrations
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import PartKind
 
+WORKFLOWS_SHOWN = 200
+
 
 def _parts(integration: Integration) -> list[Any]:
     return [part for part in integration.parts.all() if part.kind == PartKind.WORKFLOW]
@@ -27,7 +29,9 @@ def is_offered(integration: Integration) -> bool:
 def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     client = registry.vendor(integration.vendor)
     document = integrations.load_document(integration)
+    workflows = _parts(integration)
     return {
-        "workflows": _parts(integration),
+        "workflows": workflows[:WORKFLOWS_SHOWN],
+        "hidden_workflows": max(0, len(workflows) - WORKFLOWS_SHOWN),
         "groups": shown_fields(document, client.document_fields, tabs=("inside",)),
     }
