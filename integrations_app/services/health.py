@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Min
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from kombu import Connection as BrokerConnection
 from kombu.exceptions import OperationalError
@@ -82,7 +83,9 @@ def _broker() -> Check:
 
 def _workers() -> Check:
     now = timezone.now()
-    oldest = Job.objects.filter(state=JobState.QUEUED).aggregate(at=Min("created_at"))["at"]
+    # One that waited for a vendor is queued again from the moment it may go on.
+    since = Greatest("created_at", Coalesce("not_before", "created_at"))
+    oldest = Job.objects.filter(state=JobState.QUEUED).aggregate(at=Min(since))["at"]
     busy = Job.objects.running().filter(lease_until__gt=now).count()
     if oldest is not None and now - oldest > QUEUE_PATIENCE and not busy:
         advice = "Start the workers, or look at their log."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console.access import services as access
+from console.access import invitations
 from console.access.models import Role, Tenant, User
 from integrations_app.jobs import runner
 from integrations_app.models import Credential, Integration, Job, VendorAccount
@@ -59,7 +59,7 @@ def mirror(simulator: SimulatorServer, people: People, names: tuple[str, ...]) -
     if CELIGO in accounts:
         _change_one(simulator, accounts[CELIGO], owner)
     viewer = Role.objects.get(slug="viewer")
-    sent = access.invite(tenant=tenant, email="new@people.example", name="New Person", role=viewer, by=owner)
+    sent = invitations.invite(tenant=tenant, email="new@people.example", name="New Person", role=viewer, by=owner)
     return Mirrored(tenant, owner, accounts, shared, f"/invitations/{sent.token}/")
 
 

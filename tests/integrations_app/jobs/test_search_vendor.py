@@ -17,7 +17,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_search_brings_hits_and_touches_no_row(simulator: SimulatorServer) -> None:
     account = added(simulator, "kestrel-membrane")
     sync(account)
-    one = Integration.objects.order_by("pk")[0]
+    # The vendor leaves archived ones out of a search that does not ask for them.
+    one = Integration.objects.exclude(state="archived").order_by("pk")[0]
     before = list(Integration.objects.order_by("pk").values())
     user = owner_of(account.tenant)
     job = run(vendor_accounts.request_search(account, by=user, filters={"search": one.name, "nonsense": "x"}))
