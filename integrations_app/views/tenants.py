@@ -11,7 +11,7 @@ from console.access.models import Grant, Tenant
 from console.access.permissions import Permission
 from console.http import TenantRequest
 from integrations_app.models import Integration, Job
-from integrations_app.services import integrations, tasks_for_people, vendor_accounts
+from integrations_app.services import integrations, states, tasks_for_people, vendor_accounts
 from integrations_app.vendor_words import vendor_words
 
 RECENT_JOBS = 6
@@ -22,6 +22,7 @@ RECENT_JOBS = 6
 def detail(request: TenantRequest) -> HttpResponse:
     only_this = Tenant.objects.filter(id=request.tenant.id)
     counts = integrations.counts_by_state(only_this).get(request.tenant.id, {})
+    in_order = sorted(Integration.State, key=lambda state: states.RANKS[state])
     accounts = [
         {"account": account, "shown": vendor_accounts.shown_state(account), "vendor": vendor_words(account.vendor)}
         for account in vendor_accounts.for_page(request.tenant).order_by("name", "id")
@@ -29,7 +30,7 @@ def detail(request: TenantRequest) -> HttpResponse:
     context = {
         "section": "tenant",
         "groups": tasks_for_people.things_to_do(only_this),
-        "counts": [(state, state.label, counts.get(state, 0)) for state in Integration.State if counts.get(state, 0)],
+        "counts": [(state, state.label, counts.get(state, 0)) for state in in_order if counts.get(state, 0)],
         "total": sum(counts.values()),
         "accounts": accounts,
         "labels": [label.name for label in request.tenant.labels.all()],

@@ -51,7 +51,7 @@ PINNED = {
     "jobs:running": 3,
     "audit:fleet": 8,
     "tenants:index": 9,
-    "health": 22,
+    "health": 29,
     "credentials:index": 7,
     "credentials:detail": 11,
     "credentials:replace": 8,
