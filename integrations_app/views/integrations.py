@@ -25,6 +25,7 @@ from integrations_app.services import integrations as service
 from integrations_app.services import snapshots, states, vendor_accounts
 from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
+from integrations_app.views.starting import job_started
 
 PAGE_SIZE = 50
 FILTER_CHOICES = 200
@@ -238,8 +239,7 @@ def _menu(integration: Integration) -> list[dict[str, Any]]:
 @require_POST
 @requires(Permission.INTEGRATION_SYNC)
 def refresh(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
-    job = service.request_refresh(_find(request, pk), by=request.user)
-    return redirect(job)
+    return job_started(request, service.request_refresh(_find(request, pk), by=request.user))
 
 
 @require_POST
@@ -247,8 +247,7 @@ def refresh(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 def snapshot(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     integration = _find(request, pk)
     job = snapshots.request(integration, by=request.user, note=request.POST.get("note", "").strip()[:300])
-    messages.success(request, "The snapshot is being taken.")
-    return redirect(job)
+    return job_started(request, job)
 
 
 @require_POST

@@ -15,7 +15,7 @@ from console.access.decorators import requires, signed_in
 from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest, render_page
 from console.paging import among, capped_count, keyset_page
-from integrations_app.models import Job, JobLine, JobState
+from integrations_app.models import Integration, Job, JobLine, JobState
 from integrations_app.models.job import OPEN_STATES, JobQuerySet
 from integrations_app.services import jobs as service
 from integrations_app.services.job_types import JOB_TYPES
@@ -104,10 +104,23 @@ def _detail(request: TenantRequest, job: Job) -> dict[str, Any]:
         "has_older_lines": len(lines) > LINES_SHOWN,
         "failures": [line for line in lines if line.level == JobLine.Level.ERROR and line.subject],
         "seconds": _seconds(job),
+        "target_url": _target_url(job),
         "retry_reason": service.cannot_retry(job) if may_control else refusal,
         "cancel_reason": "" if may_control else refusal,
         "is_retryable": job.state in service.RETRYABLE_STATES,
     }
+
+
+def _target_url(job: Job) -> str:
+    """The page of the integration that the job is about, "" when it is about something else or that is not here."""
+    if job.target_type != "integration":
+        return ""
+    try:
+        wanted = uuid.UUID(job.target_id)
+    except ValueError:
+        return ""
+    integration = Integration.objects.for_tenant(job.tenant).select_related("tenant").filter(pk=wanted).first()
+    return integration.get_absolute_url() if integration else ""
 
 
 def _seconds(job: Job) -> float | None:

@@ -25,6 +25,7 @@ from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.vendor_words import all_vendor_words, vendor_words
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import SupportsLiveSearch, VendorClient
+from integrations_app.views.starting import job_started
 
 
 def _region_choices(vendor: str) -> list[tuple[str, str]]:
@@ -171,13 +172,21 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
 @require_POST
 @requires(Permission.VENDOR_ACCOUNT_TEST)
 def test(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
-    return redirect(service.request_test(_find(request, pk), by=request.user))
+    account = _find(request, pk)
+    return _asked(request, account, service.request_test(account, by=request.user))
 
 
 @require_POST
 @requires(Permission.INTEGRATION_SYNC)
 def sync(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
-    return redirect(service.request_sync(_find(request, pk), by=request.user))
+    account = _find(request, pk)
+    return _asked(request, account, service.request_sync(account, by=request.user))
+
+
+def _asked(request: TenantRequest, account: VendorAccount, job: Job) -> HttpResponse:
+    """The account's page drawn anew: it follows what it waits for by itself."""
+    fragment = render(request, "vendor_accounts/_detail.html", _detail_context(request, account))
+    return job_started(request, job, answer=fragment)
 
 
 @sensitive_post_parameters()

@@ -56,6 +56,7 @@ def test_an_account_is_added_and_its_sync_watched_to_the_end_without_a_reload(
     assert page.evaluate("() => window.isTheSamePage") is True
 
     page.get_by_role("button", name="Sync", exact=True).click()
+    page.get_by_role("link", name="Follow").click()
     expect(page.locator("#job .sub .st")).to_have_text("Succeeded")
     expect(page.locator("#job")).to_contain_text(f"{celigo.size} integrations")
     expect(page.locator("#job[hx-get]")).to_have_count(0)
