@@ -13,7 +13,7 @@ help: ## list these commands
 up: setup ## start the console with everything it needs, until Ctrl-C (PORT, SIMULATOR_PORT, DATA_DIR: docs/settings.md)
 	@exec .venv/bin/python manage.py up
 
-test: setup-tests ## run the tests on SQLite and the embedded broker, and those that need a worker also on PostgreSQL and Redis
+test: setup-tests ## run the tests on SQLite and the embedded broker, and those of services, jobs and workers also on PostgreSQL and Redis
 	$(PYTEST) -n $(JOBS)
 	$(PYTEST) -n $(JOBS) -m "stack or postgres" --stack=postgres-redis
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.people"]
 
 STACKS = ("embedded", "postgres-redis", "postgres-rabbitmq")
+_EVERY_STACK = frozenset(Path(__file__).parent / "integrations_app" / name for name in ("services", "jobs"))
 FOLDER = pytest.StashKey[Path]()
 SERVERS = pytest.StashKey[list[Server]]()
 
@@ -210,7 +211,8 @@ def page(browser: Browser, live_server: object) -> Iterator[Page]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that use a worker are `stack` tests; those that use a browser are `browser` tests.
+    """Tests that use a worker, or are about services or jobs on a database, are `stack` tests: bulk writes, locks and
+    races differ from one database to the other. Those that use a browser are `browser` tests.
 
     What only PostgreSQL can do is left to the stacks that have it.
     """
@@ -220,7 +222,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in elsewhere]
     for item in items:
         names = getattr(item, "fixturenames", ())
-        if "worker" in names:
+        is_of_the_database = item.path.parent in _EVERY_STACK and item.get_closest_marker("django_db")
+        if "worker" in names or is_of_the_database:
             item.add_marker("stack")
         if "page" in names or "browser" in names:
             item.add_marker("browser")
