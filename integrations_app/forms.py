@@ -238,5 +238,7 @@ def _search_field(field: SearchField) -> forms.Field:
     if field.kind == "number":
         return forms.IntegerField(min_value=0, max_value=1_000_000, **common)
     if field.kind == "choice":
-        return forms.ChoiceField(choices=[("", "Any"), *field.choices], **common)
+        # What leaving it out means is the vendor's to say, where it says so.
+        has_blank = any(value == "" for value, _ in field.choices)
+        return forms.ChoiceField(choices=[*(() if has_blank else [("", "Any")]), *field.choices], **common)
     return forms.CharField(max_length=200, **common)

@@ -17,6 +17,7 @@ from console.access.models import Tenant, User
 from console.access.permissions import Permission
 from console.audit.events import Event
 from console.audit.services import record
+from console.paging import capped_count
 from integrations_app.models import (
     Credential,
     Integration,
@@ -52,6 +53,7 @@ __all__ = [
     "add",
     "change",
     "connect",
+    "dependants",
     "for_page",
     "note_failure",
     "note_success",
@@ -254,6 +256,20 @@ def _reschedule(account: VendorAccount, every_seconds: int, by: User) -> None:
     _check_span(every_seconds)
     if (now.every_seconds, now.is_paused) != (every_seconds, is_paused):
         schedules.set_schedule(account=account, every_seconds=every_seconds, by=by, is_paused=is_paused)
+
+
+def dependants(account: VendorAccount) -> list[str]:
+    """What stands on an account and is touched when it is removed, in words, for the page that asks whether to."""
+    found = []
+    cap = 10_000
+    if count := capped_count(Integration.objects.for_tenant(account.tenant).filter(vendor_account=account), cap + 1):
+        number = f"{cap:,}+" if count > cap else f"{count:,}"
+        found.append(f"{number} integration{'' if count == 1 else 's'}: kept, but never looked at again")
+    for schedule in Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account):
+        found.append(f"The sync {schedules.describe(schedule)}: ends")
+    if count := Job.objects.for_tenant(account.tenant).open().filter(vendor_account=account).count():
+        found.append(f"{count} open job{'' if count == 1 else 's'}: cancelled")
+    return found
 
 
 def remove(account: VendorAccount, *, by: User, reason: str) -> None:

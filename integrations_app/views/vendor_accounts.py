@@ -289,5 +289,6 @@ def remove(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         "vendor": vendor_words(account.vendor),
         "form": form,
         "url": reverse("vendor_accounts:remove", args=[request.tenant.slug, account.pk]),
+        "dependants": service.dependants(account),
     }
     return render(request, "vendor_accounts/remove.html", context, status=400 if form.errors else 200)

@@ -41,7 +41,7 @@ PINNED = {
     "vendor_accounts:detail": 18,
     "vendor_accounts:replace": 11,
     "vendor_accounts:edit": 12,
-    "vendor_accounts:remove": 10,
+    "vendor_accounts:remove": 13,
     "vendor_accounts:search": 10,
     "jobs:index": 11,
     "jobs:detail": 12,
