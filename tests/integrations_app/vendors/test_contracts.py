@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,18 @@ import pytest
 
 from integrations_app.vendors import base, registry
 from integrations_app.vendors.base import (
+    LOOPBACK_NETWORKS,
     Connection,
     DocumentField,
     FieldKind,
     RemoteIntegration,
     SupportsLiveSearch,
     SupportsLookup,
+    TokenFetch,
     VendorClient,
 )
 from integrations_app.vendors.errors import VendorResponseError
+from tests.integrations_app.vendors.hostile import HostileServer, answer
 
 DATA_DIR = Path(__file__).parents[2] / "data"
 VENDORS = [pytest.param(client, id=client.slug) for client in registry.VENDORS]
@@ -195,6 +198,54 @@ def test_a_published_integration_is_read_as_it_stands(slug: str, document: dict[
     assert item.remote_id
     assert item.name
     assert item.raw == document
+
+
+ANSWERS: dict[str, Any] = {
+    title: body
+    for title, body in json.loads((DATA_DIR / "published-examples.json").read_text()).items()
+    if " GET " in title
+}
+
+
+@pytest.mark.parametrize("title", ANSWERS)
+def test_a_published_answer_goes_through_the_client_raw(title: str, hostile: Callable[..., HostileServer]) -> None:
+    """As a vendor prints it, placeholders included, over a socket: nothing is set aside and nothing lost."""
+    slug, _, operation = title.partition(" GET ")
+    client, body = registry.vendor(slug), ANSWERS[title]
+    is_one = "{" in operation
+    documents = [body["data"]] if is_one else next(value for value in body.values() if isinstance(value, list))
+    # A list whose answer names a further page, as a printed one does, ends with an empty one.
+    end: dict[str, list[Any]] = {name: [] for name, value in body.items() if isinstance(value, list)}
+    server = hostile(answer(json.dumps(body).encode()), answer(json.dumps(end).encode()))
+    region = replace(client.regions[0], hosts=dict.fromkeys(client.regions[0].hosts, server.url))
+    made = client(
+        Connection(
+            region,
+            {field.name: "fake" for field in client.credential_fields},
+            {field.name: "fake" for field in client.binding_fields},
+            tokens=KnownToken(),
+            allowed_networks=LOOPBACK_NETWORKS,
+        )
+    )
+    if is_one:
+        read = [made.get_integration(documents[0]["integrationId"])]
+    else:
+        pages = list(made.list_integrations())
+        assert not any(page.bad for page in pages)
+        read = [item for page in pages for item in page.items]
+
+    assert [item.raw for item in read] == documents
+    assert documents
+
+
+class KnownToken:
+    """A token that needs no call, for a vendor that has one."""
+
+    def current(self) -> str:
+        return "fake-token"
+
+    def renew(self, refused: str | None, fetch: TokenFetch) -> str:
+        raise AssertionError("The token is good.")
 
 
 @pytest.mark.parametrize(("slug", "document"), PUBLISHED)
