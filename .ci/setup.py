@@ -59,7 +59,14 @@ def main(arguments: list[str]) -> int:
 
 
 def set_up(*, with_tests: bool) -> None:
-    step("environment", python_version(), "virtual environment", make_environment)
+    is_whole = environment_runs()
+    step(
+        "environment",
+        python_version() if is_whole else "",
+        "virtual environment",
+        make_environment,
+        python_version(),
+    )
     # Packages that only tests need stay once they are there: the console runs with them just as well.
     lock = ROOT / ("requirements-test.lock" if with_tests or (STAMPS / "tests").exists() else "requirements.lock")
     step("packages", python_version() + digest_of(lock), "Python packages", lambda: install_packages(lock))
@@ -108,7 +115,22 @@ def check_python() -> None:
 
 
 def python_version() -> str:
-    return f"{sys.implementation.cache_tag} {sys.base_prefix} {ROOT} "
+    """What the environment depends on: Python's version, whichever copy of it `make` finds first, and the folder."""
+    return f"{sys.implementation.cache_tag} {ROOT} "
+
+
+def environment_runs() -> bool:
+    """Whether the environment's Python starts and is of our version: the one it was made from may be gone by now."""
+    try:
+        done = subprocess.run(
+            [PYTHON, "-ISc", "import sys; print(sys.implementation.cache_tag)"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return False
+    return done.stdout.strip() == sys.implementation.cache_tag
 
 
 def make_environment() -> None:
