@@ -188,7 +188,7 @@ class Environment(BaseSettings):
             "SIMULATOR_URL must not be set: the simulator pretends to be every vendor.": bool(self.simulator_url),
             "DEMO must be off: it shows the demo accounts' password on the sign-in page.": self.is_demo,
             f"ENCRYPTION_KEY_FILE: {self.key_file} is missing; put the key file back from its backup, "
-            "or make one with `manage.py doctor --create-key` on a new installation.": not self.key_file.is_file(),
+            "or make one on a new installation as docs/install.md says.": not self.key_file.is_file(),
         }
         return [sentence for sentence, is_wrong in checks.items() if is_wrong]
 
