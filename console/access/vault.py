@@ -88,6 +88,24 @@ def digests(tenant_ids: Iterable[uuid.UUID], purpose: str, value: bytes) -> dict
     }
 
 
+def rewrap() -> int:
+    """Wrap every data key anew with the current key of the key file; how many were wrapped with another one.
+
+    What the data keys sealed stays as it is. Afterwards the other keys of the file open nothing that is in the
+    database; its older backups still need them. Raises `crypto.KeyFileError` or `crypto.SealBrokenError`, and then
+    nothing changed.
+    """
+    count = 0
+    with transaction.atomic():
+        for row in DataKey.objects.select_for_update().exclude(wrapped_with=crypto.current_key_name()):
+            bound = _bound(row.tenant_id, "data key")
+            key = crypto.unwrap_data_key(row.wrapped_with, bytes(row.wrapped), bound)
+            row.wrapped_with, row.wrapped = crypto.wrap_data_key(key, bound)
+            row.save(update_fields=["wrapped_with", "wrapped"])
+            count += 1
+    return count
+
+
 def _bound(tenant_id: uuid.UUID | None, context: str) -> str:
     return f"{tenant_id or 'shared'}|{context}"
 

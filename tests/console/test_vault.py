@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings as SettingsWrapper
@@ -65,6 +66,39 @@ def test_a_new_key_in_front_of_the_key_file_wraps_new_data_keys_and_the_old_ones
     wrapped_with = set(DataKey.objects.filter(tenant=people.other_tenant).values_list("wrapped_with", flat=True))
     assert wrapped_with == {crypto.current_key_name()}
     assert vault.unseal(people.tenant.id, "here", sealed) == SECRET
+
+
+def test_after_wrapping_anew_the_new_key_alone_opens_everything(
+    people: People, settings: SettingsWrapper, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sealed = {tenant_id: vault.seal(tenant_id, "here", SECRET) for tenant_id in (people.tenant.id, None)}
+    fingerprint = vault.fingerprint(people.tenant.id, SECRET)
+    old = Path(settings.ENCRYPTION_KEY_FILE).read_text()
+    new = tmp_path / "new.keys"
+    crypto.create_key_file(new)
+    both = tmp_path / "both.keys"
+    both.write_text(new.read_text() + old)
+    settings.ENCRYPTION_KEY_FILE = both
+    call_command("rewrap_keys")
+    assert capsys.readouterr().out.startswith(f"{DataKey.objects.count()} data keys wrapped anew")
+
+    settings.ENCRYPTION_KEY_FILE = new
+    for tenant_id, value in sealed.items():
+        assert vault.unseal(tenant_id, "here", value) == SECRET
+    assert vault.fingerprint(people.tenant.id, SECRET) == fingerprint
+    assert vault.rewrap() == 0
+
+
+def test_wrapping_anew_without_the_old_key_changes_nothing(
+    people: People, settings: SettingsWrapper, tmp_path: Path
+) -> None:
+    vault.seal(people.tenant.id, "here", SECRET)
+    before = set(DataKey.objects.values_list("id", "wrapped_with"))
+    crypto.create_key_file(tmp_path / "new.keys")
+    settings.ENCRYPTION_KEY_FILE = tmp_path / "new.keys"
+    with pytest.raises(CommandError, match=r"no longer holds the key .* Nothing was changed"):
+        call_command("rewrap_keys")
+    assert set(DataKey.objects.values_list("id", "wrapped_with")) == before
 
 
 def test_a_fingerprint_tells_secrets_apart_and_differs_between_tenants(people: People) -> None:
