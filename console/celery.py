@@ -145,6 +145,18 @@ def _bind_task(task_id: str, **_: Any) -> None:
     structlog.contextvars.bind_contextvars(task_id=task_id)
 
 
+@signals.task_prerun.connect
+def _drop_broken_connections(**_: Any) -> None:
+    # Celery would use its kept connection (CELERY_DB_REUSE_MAX) for hundreds of tasks after PostgreSQL was restarted,
+    # and each of them would fail. This is what Django does before a request: it asks the server first, and connects
+    # anew. A file does not go away, and SQLite's connection is not kept for any time that Django knows of.
+    from django.db import connections
+
+    for connection in connections.all(initialized_only=True):
+        if connection.vendor == "postgresql" and not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
 @signals.task_postrun.connect
 def _forget_task(**_: Any) -> None:
     structlog.contextvars.clear_contextvars()

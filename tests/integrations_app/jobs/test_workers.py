@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from console.audit.events import Event
 from console.audit.models import AuditEvent
@@ -123,6 +124,21 @@ def test_a_worker_killed_in_the_middle_of_a_job_loses_nothing_and_doubles_nothin
     assert (job.attempt, job.fence, job.units_done) == (2, 2, 5)
     assert "stopped without a word" in job.lines.get().text
     assert (stage.count("begun"), stage.count("ended"), finished(job)) == (2, 1, 1)
+
+
+@pytest.mark.postgres
+def test_workers_go_on_after_postgresql_ended_their_connections(stage: Stage) -> None:
+    at = world.tenant()
+    for job in [ask(at, kind, **stage.params) for kind in ("probe", "probe_quick") * 2]:
+        wait_for_state(job, JobState.SUCCEEDED)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.fetchone()[0] > 0, "the workers kept connections"
+    for job in [ask(at, kind, **stage.params) for kind in ("probe", "probe_quick") * 2]:
+        wait_for_state(job, JobState.SUCCEEDED)
 
 
 def test_a_killed_pool_process_is_replaced_and_its_job_done_by_another(stage: Stage) -> None:
