@@ -25,6 +25,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from kombu import Connection as BrokerConnection
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from console import crypto
 from console.access.models import DataKey
@@ -115,7 +116,7 @@ def _cache() -> Iterator[Check]:
     try:
         cache.set("health", "here", 10)
         is_well = cache.get("health") == "here"
-    except (DatabaseError, OSError):
+    except (DatabaseError, OSError, RedisError):
         is_well = False
     if is_well:
         yield Check("Cache", "ok", "keeps what it is given")

@@ -56,6 +56,16 @@ def test_a_broker_that_is_down_is_said_and_takes_no_other_answer_away(people: Pe
     assert found["Database"] == "ok"
 
 
+def test_a_cache_in_a_redis_that_is_down_is_said_and_takes_no_other_answer_away(
+    people: People, settings: Settings
+) -> None:
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:9/0"}}
+    found = states()
+    assert found["Cache"] == "failing"
+    assert found["Disk"] == "ok"
+
+
 def test_a_key_that_something_was_wrapped_with_and_that_is_gone_is_named(
     people: People, settings: Settings, tmp_path: Path
 ) -> None:
