@@ -265,7 +265,8 @@ def _sentence(item: dict[str, Any]) -> str:
 def development_secret_key(data_dir: Path) -> str:
     """This data directory's own secret key, made on first use; for MODE=development when SECRET_KEY is not given."""
     path = data_dir / "secret.key"
-    data_dir.mkdir(parents=True, exist_ok=True)
+    # It holds the database, keys and sessions: nobody else's business on a shared machine.
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         # Linked into place whole: several processes start at once, and all must read the same finished key.
         with tempfile.NamedTemporaryFile("w", dir=data_dir, prefix=".secret.key.") as draft:

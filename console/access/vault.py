@@ -13,6 +13,8 @@ from django.db import IntegrityError, transaction
 
 from console import crypto
 from console.access.models import DataKey
+from console.audit.events import Event
+from console.audit.services import record
 
 
 def seal(tenant_id: uuid.UUID | None, context: str, plain: bytes) -> bytes:
@@ -103,6 +105,8 @@ def rewrap() -> int:
             row.wrapped_with, row.wrapped = crypto.wrap_data_key(key, bound)
             row.save(update_fields=["wrapped_with", "wrapped"])
             count += 1
+        if count:
+            record(Event.KEYS_REWRAPPED, by=None, detail={"count": count, "key": crypto.current_key_name()})
     return count
 
 

@@ -25,7 +25,6 @@ class Event(models.TextChoices):
 
     TENANT_CREATED = "tenant.created", "added the tenant {target}"
     TENANT_CHANGED = "tenant.changed", "changed the settings of {target}: {fields}"
-    TENANT_DELETED = "tenant.deleted", "deleted the tenant {target}"
 
     GRANT_GIVEN = "grant.given", "gave {subject} the role {role}"
     GRANT_REMOVED = "grant.removed", "took the role {role} from {subject}"
@@ -45,6 +44,8 @@ class Event(models.TextChoices):
     VENDOR_ACCOUNT_TESTED = "vendor_account.tested", "tested the vendor account {target}: {state}"
     VENDOR_ACCOUNT_REMOVED = "vendor_account.removed", "removed the vendor account {target}"
     SCHEDULE_CHANGED = "schedule.changed", "changed the sync schedule of {target}: {schedule}"
+
+    KEYS_REWRAPPED = "keys.rewrapped", "wrapped {count} data keys anew with the encryption key {key}"
 
     JOB_REQUESTED = "job.requested", "asked for: {target}"
     JOB_CANCELLED = "job.cancelled", "cancelled: {target}"

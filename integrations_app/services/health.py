@@ -66,7 +66,7 @@ def run_checks(*, ask_workers: bool = False) -> list[Check]:
     None of the questions takes longer than a few seconds. `ask_workers` has each worker say which queues it reads.
     """
     questions: list[Callable[[], Iterator[Check]]] = [_database, _keys, _cache, _broker]
-    questions += [_asked_workers if ask_workers else _workers, _scheduler, _vendor_accounts, _files, _disk]
+    questions += [_workers, *([_asked_workers] if ask_workers else []), _scheduler, _vendor_accounts, _files, _disk]
     return [check for question in questions for check in _answers(question)]
 
 

@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings as SettingsWrapper
 from console import crypto
 from console.access import vault
 from console.access.models import DataKey
+from console.audit.models import AuditEvent
 from tests.people import People
 
 SECRET = b"fake-key-1234567890"
@@ -81,6 +82,8 @@ def test_after_wrapping_anew_the_new_key_alone_opens_everything(
     settings.ENCRYPTION_KEY_FILE = both
     call_command("rewrap_keys")
     assert capsys.readouterr().out.startswith(f"{DataKey.objects.count()} data keys wrapped anew")
+
+    assert AuditEvent.objects.filter(event="keys.rewrapped").count() == 1
 
     settings.ENCRYPTION_KEY_FILE = new
     for tenant_id, value in sealed.items():

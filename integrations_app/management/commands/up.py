@@ -225,7 +225,7 @@ def _http_status(port: int, path: str, hosts: list[str] | None = None) -> int:
 @contextlib.contextmanager
 def _only_one(data_dir: Path) -> Iterator[None]:
     """Two consoles on one data directory would take each other's broker and scheduler."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (data_dir / "up.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
