@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -43,6 +52,13 @@ def look_at(page: Page, addresses: Iterable[str], *, status: int = 200) -> None:
         if found := faults(page):
             wrong[address] = found
     assert not wrong
+
+
+def confirm_password(page: Page) -> None:
+    """Answer the question "Is it you?" that stands before pages about signing in."""
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password", exact=True).press("Enter")
+    page.wait_for_url(lambda url: "reauthenticate" not in url)
 
 
 @pytest.fixture
@@ -110,10 +126,32 @@ def test_the_pages_of_the_platform_and_of_oneself(
     addresses += ["/health/", "/jobs/", "/audit/", "/welcome/", "/search", "/search?q=nothing-is-called-this"]
     look_at(page, [*addresses, "/me/", "/accounts/reauthenticate/"])
     # Pages about a second factor are led to only with the password typed a moment ago.
+    confirm_password(page)
+    look_at(page, [f"/accounts/{name}/" for name in ACCOUNT_PAGES])
+
+
+def test_the_pages_of_somebody_with_a_second_factor(page: Page, live_server: object, people: People) -> None:
+    viewer = people.members["viewer"]
+    secret = generate_totp_secret()
+    TOTP.activate(viewer, secret)
+    RecoveryCodes.activate(viewer)
+    page.goto("/accounts/login/")
+    page.get_by_label("E-mail").fill(viewer.email)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_label("Password", exact=True).press("Enter")
-    page.wait_for_url(lambda url: "reauthenticate" not in url)
-    look_at(page, [f"/accounts/{name}/" for name in ACCOUNT_PAGES])
+    page.wait_for_url("**/accounts/2fa/authenticate/**")
+    assert not faults(page)
+    code = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    page.locator("input[name=code]").first.fill(code)
+    page.locator("input[name=code]").first.press("Enter")
+    page.wait_for_url(lambda url: "authenticate" not in url)
+    # Only now: a key of no device cannot be asked for at sign-in.
+    key = Authenticator.objects.create(user=viewer, type="webauthn", data={"name": "Desk key", "credential": {}})
+    names = ("view_recovery_codes", "generate_recovery_codes", "deactivate_totp", "list_webauthn")
+    of_the_key = [reverse(f"mfa_{name}_webauthn", args=[key.pk]) for name in ("edit", "remove")]
+    page.goto("/accounts/reauthenticate/")
+    confirm_password(page)
+    look_at(page, [*(reverse(f"mfa_{name}") for name in names), *of_the_key])
 
 
 def test_the_pages_of_somebody_who_may_little(
