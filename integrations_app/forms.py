@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.db.models import QuerySet
+from django.http import QueryDict
 
 from console.access.models import User
 from integrations_app.models import Credential
@@ -140,6 +141,21 @@ class AccountSettingsForm(forms.Form):
         self.fields["owner"].queryset = owners  # type: ignore[attr-defined]  # a ModelChoiceField
         if is_shared:
             del self.fields["expires_on"]
+
+    def move_to_stored(self) -> list[tuple[str, str]]:
+        """After a conflict: draw the form from what is stored now (its `initial`), keep what was typed, and return what
+        differs there as (label, stored value), so that the person chooses before saving again."""
+        data = cast(QueryDict, self.data).copy()
+        data["version"] = str(self.initial["version"])
+        self.data = data
+        differing = [
+            name for name in self.fields if name != "version" and self.initial[name] != self.cleaned_data[name]
+        ]
+        return [(str(self[name].label), self._words(name)) for name in differing]
+
+    def _words(self, name: str) -> str:
+        value = self.initial[name]
+        return dict(INTERVALS).get(value, f"every {value} s") if name == "every_seconds" else str(value or "nothing")
 
 
 class ReplaceForm(VendorForm):

@@ -254,6 +254,7 @@ def edit(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
             "every_seconds": schedule.every_seconds if schedule and not schedule.is_paused else 0,
         },
     )
+    conflicts: list[tuple[str, str]] = []
     if form.is_valid():
         values = {"expires_on": credential.expires_on if credential else None, **form.cleaned_data}
         try:
@@ -261,6 +262,7 @@ def edit(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         except InvalidError as error:
             show_errors(form, error)
         except StaleError as error:
+            conflicts = form.move_to_stored()
             form.add_error(None, str(error))
         else:
             messages.success(request, "Saved.")
@@ -270,6 +272,7 @@ def edit(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         "account": account,
         "vendor": vendor_words(account.vendor),
         "form": form,
+        "conflicts": conflicts,
     }
     return render(request, "vendor_accounts/edit.html", context, status=400 if form.errors else 200)
 

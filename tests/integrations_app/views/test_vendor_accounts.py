@@ -55,3 +55,21 @@ def test_removing_an_account_says_what_becomes_of_its_secret(people: People, cli
     assert "The shared credential stays" in asked
     client.post(address, {"name": account.name, "reason": "Left us"})
     assert Credential.objects.filter(tenant=None).exists()
+
+
+def test_two_editors_of_an_account_see_each_others_values_and_the_second_can_save(
+    people: People, client: Client
+) -> None:
+    account = make_account(people.tenant)
+    client.force_login(people.members["admin"])
+    edit = f"{account.get_absolute_url()}edit/"
+    form = {"version": "1", "name": "Theirs", "owner": "", "expires_on": "", "every_seconds": "0"}
+    assert client.post(edit, form).status_code == 302
+    late = client.post(edit, {**form, "name": "Mine"})
+    page = late.content.decode()
+    assert late.status_code == 400
+    assert "Stored meanwhile by somebody else" in page
+    assert "Theirs</dd>" in page
+    assert 'value="Mine"' in page
+    assert client.post(edit, {**form, "name": "Mine", "version": "2"}).status_code == 302
+    assert 'name="version" value="2"' in page
