@@ -29,6 +29,7 @@ from integrations_app.vendors.base import (
     RemoteStep,
     SearchField,
 )
+from integrations_app.vendors.capabilities import EditRules, ListingKind
 from integrations_app.vendors.errors import VendorRejectedError, VendorResponseError
 from integrations_app.vendors.http import Answer, ItemStream, VendorHTTP
 from integrations_app.vendors.listing import ListGuard, in_pages, read_page
@@ -73,6 +74,9 @@ class AlloyClient:
         "SupportsLiveSearch": "Alloy has no search: it resolves one id or name, and lists everything otherwise.",
     }
     search_fields: ClassVar[tuple[SearchField, ...]] = ()
+    edit_rules: ClassVar[EditRules | None] = None
+    listings: ClassVar[tuple[ListingKind, ...]] = ()
+    clone_notes: ClassVar[tuple[str, ...]] = ()
     # Top-level fields that only the list or only the single answer carries, as Alloy's own examples do; missing in one,
     # they are no difference to the other.
     varying_fields: ClassVar[frozenset[str]] = frozenset({"app", "primaryConnector", "description", "credentials"})

@@ -14,7 +14,10 @@ import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from integrations_app.vendors.capabilities import EditRules, ListingKind
 
 # What a connection to a simulator on this machine may reach (`Connection.allowed_networks`).
 LOOPBACK_NETWORKS: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
@@ -341,6 +344,10 @@ class VendorClient(Protocol):
     # The filters of SupportsLiveSearch, () without it. They stand here because a protocol with such a member could not
     # be asked with issubclass(), which is how a capability is found.
     search_fields: ClassVar[tuple[SearchField, ...]]
+    # For the same reason: what SupportsEdit may write, what SupportsListings reads, what SupportsClone leaves behind.
+    edit_rules: ClassVar[EditRules | None]
+    listings: ClassVar[tuple[ListingKind, ...]]
+    clone_notes: ClassVar[tuple[str, ...]]
 
     def __init__(self, connection: Connection) -> None: ...
 

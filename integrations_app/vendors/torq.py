@@ -30,6 +30,7 @@ from integrations_app.vendors.base import (
     SearchField,
     SearchHit,
 )
+from integrations_app.vendors.capabilities import EditRules, ListingKind
 from integrations_app.vendors.errors import (
     VendorAuthError,
     VendorNotFoundError,
@@ -98,6 +99,10 @@ class TorqClient:
     search_fields: ClassVar[tuple[SearchField, ...]] = (
         SearchField("type_id", "Type", "Torq's own name of the type, exactly: webhook, slack, jira_cloud ..."),
     )
+
+    edit_rules: ClassVar[EditRules | None] = None
+    listings: ClassVar[tuple[ListingKind, ...]] = ()
+    clone_notes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, connection: Connection) -> None:
         self._region = connection.region

@@ -24,6 +24,7 @@ from integrations_app.vendors.base import (
     RemotePage,
     SearchField,
 )
+from integrations_app.vendors.capabilities import EditRules, ListingKind
 from integrations_app.vendors.celigo import reading
 from integrations_app.vendors.celigo.fields import DOCUMENT_FIELDS
 from integrations_app.vendors.errors import VendorAuthError
@@ -54,6 +55,9 @@ class CeligoClient:
     binding_fields: ClassVar[tuple[BindingField, ...]] = ()
     document_fields: ClassVar[tuple[DocumentField, ...]] = DOCUMENT_FIELDS
     search_fields: ClassVar[tuple[SearchField, ...]] = ()
+    edit_rules: ClassVar[EditRules | None] = None
+    listings: ClassVar[tuple[ListingKind, ...]] = ()
+    clone_notes: ClassVar[tuple[str, ...]] = ()
     # Template archives are fetched from "files" with a signed address. Assumed: both regions keep them in one place.
     regions: ClassVar[tuple[Region, ...]] = (
         Region(

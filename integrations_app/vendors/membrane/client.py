@@ -24,6 +24,7 @@ from integrations_app.vendors.base import (
     SearchField,
     SearchHit,
 )
+from integrations_app.vendors.capabilities import EditRules, ListingKind
 from integrations_app.vendors.errors import VendorAuthError, VendorResponseError
 from integrations_app.vendors.http import Answer, VendorHTTP
 from integrations_app.vendors.listing import ListGuard, read_page
@@ -61,6 +62,9 @@ class MembraneClient:
     )
     document_fields: ClassVar[tuple[DocumentField, ...]] = DOCUMENT_FIELDS
     search_fields: ClassVar[tuple[SearchField, ...]] = search.SEARCH_FIELDS
+    edit_rules: ClassVar[EditRules | None] = None
+    listings: ClassVar[tuple[ListingKind, ...]] = ()
+    clone_notes: ClassVar[tuple[str, ...]] = ()
     regions: ClassVar[tuple[Region, ...]] = (
         Region(
             "membrane",
