@@ -1,5 +1,6 @@
 """What the product keeps, one noun per file. Only `services/` (and `jobs/`, for a job's progress) writes these."""
 
+from integrations_app.models.archive import ArchiveEntry, TemplateArchive
 from integrations_app.models.credential import Credential, CredentialSecret, SecretChange
 from integrations_app.models.integration import (
     Integration,
@@ -15,6 +16,7 @@ from integrations_app.models.sync_run import SyncRun
 from integrations_app.models.vendor_account import VendorAccount, VendorGate
 
 __all__ = [
+    "ArchiveEntry",
     "Credential",
     "CredentialSecret",
     "Integration",
@@ -29,6 +31,7 @@ __all__ = [
     "SecretChange",
     "Snapshot",
     "SyncRun",
+    "TemplateArchive",
     "VendorAccount",
     "VendorGate",
 ]
