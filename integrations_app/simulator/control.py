@@ -32,6 +32,7 @@ class Control:
             "faults": self._faults,
             "accounts": self._accounts,
             "hits": self._hits,
+            "ledger": self._ledger,
             "reset": self._reset,
         }
         self._actions: dict[str, Callable[[Account, Body], Any]] = {
@@ -97,6 +98,12 @@ class Control:
         if request.method in ("DELETE", "POST"):
             self._world.reset_hits()
         return self._world.hits(request.param("account"))
+
+    def _ledger(self, request: Request, body: Body) -> Any:
+        if request.method == "DELETE":
+            self._world.reset_ledger()
+        entries = self._world.ledger(request.param("account"))
+        return {"total": len(entries), "entries": entries}
 
     def _reset(self, request: Request, body: Body) -> Any:
         if request.method == "POST":

@@ -8,6 +8,7 @@ from typing import Any
 
 KINDS = {
     "status": "answer with `status`, `body` and `headers`; the request is not carried out",
+    "status_after": "carry the request out, then answer `status`, `body` and `headers` in place of its answer",
     "delay": "wait `seconds`, then answer as usual",
     "reset": "drop the connection (TCP reset) before anything is carried out",
     "reset_after": "carry the request out, then drop the connection without an answer",

@@ -196,6 +196,9 @@ class SimulatorServer:
         body = response.body or b""
         if fault.kind == "reset_after":
             raise ResetError
+        if fault.kind == "status_after":
+            writer.send(_faulty_status(fault), is_kept_alive=incoming.is_kept_alive)
+            return incoming.is_kept_alive
         if fault.kind == "content":
             text = fault.body or "<!doctype html><title>Sign in</title><h1>Please sign in</h1>"
             writer.send(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,10 +35,24 @@ class Request:
         """The parsed body; raises ValueError when it is not JSON."""
         return json.loads(self.body)
 
+    def body_digest(self) -> str:
+        """SHA-256 of the body, written the same way however its JSON was spaced and ordered; "" without a body."""
+        if not self.body:
+            return ""
+        try:
+            return digest_of(self.json())
+        except ValueError:
+            return hashlib.sha256(self.body).hexdigest()
+
     def bearer(self) -> str:
         """The token of an `Authorization: Bearer` header (scheme in any case), or ""."""
         scheme, _, token = self.headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def digest_of(value: Any) -> str:
+    """The digest the ledger keeps of a JSON body: SHA-256 of it with sorted keys and no spaces."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass

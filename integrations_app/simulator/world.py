@@ -28,6 +28,7 @@ from integrations_app.simulator.wire import Account, PretendVendor, Switch
 log = logging.getLogger(__name__)
 
 HITS_KEPT = 2000
+LEDGER_KEPT = 5000
 PATHS_COUNTED = 20_000
 UNCHANGED: dict[str, Any] = {
     "set": {},
@@ -62,7 +63,7 @@ class World:
 
     def _fresh(self) -> dict[str, Any]:
         return {"seed": self.seed, "clock_offset": 0.0, "switches": {}, "faults": [], "accounts": {}, "items": {},
-                "stores": {}}  # fmt: skip
+                "stores": {}, "ledger": [], "applied": 0}  # fmt: skip
 
     def _load(self) -> dict[str, Any]:
         """The kept state; a fresh one when there is none or it belongs to another seed."""
@@ -114,6 +115,10 @@ class World:
         with self.lock:
             kept: dict[str, Any] = self._state["stores"].setdefault(owner, {})
             return kept
+
+    def account_store(self, account: Account) -> dict[str, Any]:
+        """What a vendor keeps of one account beside its items; goes when the account's changes are forgotten."""
+        return self.store(f"account {account.name}")
 
     # --- clock and switches --------------------------------------------------------------------------------------
 
@@ -287,6 +292,7 @@ class World:
         """Forget every change to the account's items and list."""
         with self.lock:
             self._state["items"].pop(account.name, None)
+            self._state["stores"].pop(f"account {account.name}", None)
             self._changed(account)
 
     # --- faults and hits -----------------------------------------------------------------------------------------
@@ -349,6 +355,31 @@ class World:
         with self.lock:
             self._hits.clear()
             self._hit_counts.clear()
+
+    # --- the ledger ----------------------------------------------------------------------------------------------
+
+    def record_applied(self, account: Account, operation: str, target: str, digest: str, result: str = "") -> None:
+        """Note a request that changed something: what it did, to which id, with what body, and the id it made."""
+        with self.lock:
+            self._state["applied"] += 1
+            entry = {"seq": self._state["applied"], "at": self.now().isoformat(), "account": account.name,
+                     "operation": operation, "target": target, "digest": digest, "result": result}  # fmt: skip
+            self._state["ledger"] = [*self._state["ledger"][1 - LEDGER_KEPT :], entry]
+            self.save()
+
+    def ledger(self, account: str | None = None) -> list[dict[str, Any]]:
+        """The requests that were really carried out (of one account), oldest first, at most the last LEDGER_KEPT.
+
+        A request that a fault answered before it was carried out is not here; one whose answer was lost is.
+        """
+        with self.lock:
+            return [dict(entry) for entry in self._state["ledger"] if account in (None, entry["account"])]
+
+    def reset_ledger(self) -> None:
+        """Forget what was carried out; the numbers go on."""
+        with self.lock:
+            self._state["ledger"] = []
+            self.save()
 
     # --- reading items -------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 
 from integrations_app.simulator import accounts, names
 from integrations_app.simulator.faults import Fault
-from integrations_app.simulator.wire import Account, Request, Response, Switch
+from integrations_app.simulator.wire import Account, Request, Response, Switch, digest_of
 from integrations_app.simulator.world import World
 
 
@@ -316,3 +316,51 @@ def test_an_account_that_makes_no_sense_is_refused(world: World, change: dict[st
 
     with pytest.raises(ValueError, match=complaint):
         world.add_account(**spec)
+
+
+# --- the ledger ------------------------------------------------------------------------------------------------------
+
+
+def test_the_ledger_numbers_what_was_carried_out_and_survives_a_restart(
+    world: World, account: Account, tmp_path: Path
+) -> None:
+    other = world.add_account(vendor="celigo", name="other", size=1, seed=3)
+    world.record_applied(account, "patch", "a", "digest one")
+    world.record_applied(other, "clone", "b", "digest two", "c")
+
+    again = World(tmp_path, seed=7)
+
+    assert [entry["seq"] for entry in again.ledger()] == [1, 2]
+    (entry,) = again.ledger("other")
+    assert entry.pop("at").startswith("20")
+    assert entry == {
+        "seq": 2,
+        "account": "other",
+        "operation": "clone",
+        "target": "b",
+        "digest": "digest two",
+        "result": "c",
+    }
+
+
+def test_a_ledger_that_was_emptied_goes_on_counting(world: World, account: Account) -> None:
+    world.record_applied(account, "patch", "a", "")
+    world.reset_ledger()
+    world.record_applied(account, "patch", "a", "")
+    assert [entry["seq"] for entry in world.ledger()] == [2]
+
+
+def test_a_digest_does_not_depend_on_how_the_json_was_written() -> None:
+    def digest(body: bytes) -> str:
+        return Request("PUT", "/", (), "", {}, body).body_digest()
+
+    assert digest(b'{"a": 1, "b": [2]}') == digest(b'{"b":[2],"a":1}') == digest_of({"b": [2], "a": 1})
+    assert digest(b'{"a": 2, "b": [2]}') != digest(b'{"a": 1, "b": [2]}')
+    assert digest(b"not json") not in ("", digest(b"not JSON"))
+    assert digest(b"") == ""
+
+
+def test_what_a_vendor_keeps_of_an_account_goes_with_its_changes(world: World, account: Account) -> None:
+    world.account_store(account)["kept"] = True
+    world.reset_items(account)
+    assert world.account_store(account) == {}
