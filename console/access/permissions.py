@@ -14,8 +14,18 @@ class Permission(models.TextChoices):
     INTEGRATION_SYNC = "integration.sync", "sync and refresh integrations"
     INTEGRATION_SEARCH = "integration.search", "search live at the vendor"
     SNAPSHOT_CREATE = "snapshot.create", "take snapshots"
+    REVISION_CREATE = "revision.create", "have the vendor take revisions"
+    ARCHIVE_INSPECT = "archive.inspect", "fetch template archives and look inside"
     VENDOR_ACCOUNT_TEST = "vendor_account.test", "test vendor accounts"
     JOB_CONTROL = "job.control", "cancel and retry jobs"
+
+    INTEGRATION_EDIT = "integration.edit", "edit and restore integrations, switch and run flows, deal with errors"
+    INTEGRATION_CREATE = "integration.create", "create and clone integrations"
+    INTEGRATION_INSTALL = "integration.install", "run install steps"
+    CONNECTION_REGISTER = "connection.register", "register connections"
+    ARCHIVE_DOWNLOAD = "archive.download", "download template archives"
+
+    INTEGRATION_DELETE = "integration.delete", "delete and uninstall integrations"
 
     VENDOR_ACCOUNT_VIEW = "vendor_account.view", "see vendor accounts"
     VENDOR_ACCOUNT_MANAGE = "vendor_account.manage", "add, change and remove vendor accounts"

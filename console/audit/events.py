@@ -55,6 +55,14 @@ class Event(models.TextChoices):
     INTEGRATIONS_SYNCED = "integrations.synced", "synced {target}: {changed} changed, {added} new, {gone} gone"
     INTEGRATION_DRIFTED = "integration.drifted", "found {target} changed at the vendor"
     SNAPSHOT_TAKEN = "snapshot.taken", "took a snapshot of {target}"
+    WRITE_CONFIRMED = "write.confirmed", "confirmed: {what}"
+    WRITE_DONE = "write.done", "did: {what}"
+    WRITE_NOT_DONE = "write.not_done", "tried in vain: {what}"
+    WRITE_UNKNOWN = "write.unknown", "sent, with the answer lost: {what}"
+    WRITE_SETTLED = "write.settled", "said that it {verdict}: {what}"
+    WRITE_ABANDONED = "write.abandoned", "gave up: {what}"
+    REVISION_POLICY_CHANGED = "revision_policy.changed", "changed when revisions of {target} are taken: {policy}"
+    HISTORY_EXPORTED = "history.exported", "exported the history of {target}"
     LIVE_SEARCHED = "vendor.searched", "searched live at {target}"
 
     def sentence(self, target: str, detail: Mapping[str, Any]) -> str:

@@ -10,10 +10,13 @@ from integrations_app.models.integration import (
     QuarantinedItem,
 )
 from integrations_app.models.job import Job, JobLine, JobState
+from integrations_app.models.listing import Listing
+from integrations_app.models.revision_policy import RevisionPolicy
 from integrations_app.models.schedule import Schedule
 from integrations_app.models.snapshot import Snapshot
 from integrations_app.models.sync_run import SyncRun
 from integrations_app.models.vendor_account import VendorAccount, VendorGate
+from integrations_app.models.vendor_write import VendorWrite, WriteBatch, WriteState
 
 __all__ = [
     "ArchiveEntry",
@@ -26,7 +29,9 @@ __all__ = [
     "Job",
     "JobLine",
     "JobState",
+    "Listing",
     "QuarantinedItem",
+    "RevisionPolicy",
     "Schedule",
     "SecretChange",
     "Snapshot",
@@ -34,4 +39,7 @@ __all__ = [
     "TemplateArchive",
     "VendorAccount",
     "VendorGate",
+    "VendorWrite",
+    "WriteBatch",
+    "WriteState",
 ]

@@ -23,6 +23,7 @@ class Snapshot(models.Model):
     class Cause(models.TextChoices):
         DRIFT = "drift", "Before a change at the vendor"
         MANUAL = "manual", "Taken by a person"
+        WRITE = "write", "Before a change made here"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+")

@@ -12,6 +12,9 @@ from console.access.permissions import Permission
 from integrations_app.models import Job
 
 
+READS = "changes nothing, only reads"
+
+
 @dataclass(frozen=True)
 class JobType:
     """`label` names the kind in filters, `title` one job of it ({target} is put in).
@@ -33,7 +36,7 @@ class JobType:
     limit_seconds: int = 300
     can_retry_failed: bool = False
     no_retry: str = ""
-    effect: str = "changes nothing, only reads"
+    effect: str = READS
 
 
 _SHORT = Job.Queue.INTERACTIVE
