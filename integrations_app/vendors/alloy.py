@@ -72,6 +72,13 @@ class AlloyClient:
     )
     unsupported_reasons: ClassVar[Mapping[str, str]] = {
         "SupportsLiveSearch": "Alloy has no search: it resolves one id or name, and lists everything otherwise.",
+        "SupportsEdit": "Alloy's API does not change integrations: they are built in Alloy itself.",
+        "SupportsCreate": "Alloy's API does not create integrations: they are built in Alloy itself.",
+        "SupportsDelete": "Alloy's API deletes no integrations, only a user's installed workflows.",
+        "SupportsClone": "Alloy's API does not copy integrations.",
+        "SupportsRevisions": "Alloy's API keeps no revisions on request.",
+        "SupportsRegistration": "Alloy integrations have no list of connections to register on.",
+        "SupportsArchive": "Alloy's API has no archive of an integration to download.",
     }
     search_fields: ClassVar[tuple[SearchField, ...]] = ()
     edit_rules: ClassVar[EditRules | None] = None

@@ -40,7 +40,10 @@ class Answer:
 
 @dataclass(frozen=True, repr=False)
 class Call:
-    """One call to make, attempts included. Has no repr: headers and body may hold secrets."""
+    """One call to make, attempts included. Has no repr: headers and body may hold secrets.
+
+    `seconds` is the time it may take where that is not what `Limits` says, waiting for the first byte included.
+    """
 
     operation: str
     method: str
@@ -50,3 +53,4 @@ class Call:
     body: bytes | None = None
     is_write: bool = False
     is_authorized: bool = True
+    seconds: float | None = None

@@ -33,14 +33,17 @@ from integrations_app.vendors.errors import (
     VendorUnavailableError,
 )
 from integrations_app.vendors.outcomes import Outcomes, ReadReasons, request_id
+from integrations_app.vendors.streams import FileStream, ItemStream
 from integrations_app.vendors.transport import NETWORK_ERRORS, Meter, Transport
 
 __all__ = ["Answer", "ItemStream", "Limits", "VendorHTTP"]
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
 T = TypeVar("T")
+E = TypeVar("E", bound=VendorError)
 
 _CHUNK_BYTES = 64 * 1024
+_ELSEWHERE = "The vendor's next page leads somewhere else."
 
 
 class VendorHTTP:
@@ -101,7 +104,7 @@ class VendorHTTP:
 
         It must stay at the same origin and under the same base path: VendorAddressError otherwise.
         """
-        call = Call(operation, "GET", self._followed(operation, url, after, host), expect)
+        call = Call(operation, "GET", self._followed(operation, url, after, host, _ELSEWHERE), expect)
         return self._perform(call, lambda response, meter: self._answer(call, response, meter))
 
     def get_items(
@@ -110,6 +113,28 @@ class VendorHTTP:
         """Read a list of any length from one answer, item by item, without holding it whole."""
         call = Call(operation, "GET", self._address(operation, host, segments, params))
         return ItemStream(self, call, field_name)
+
+    def get_file(self, operation: str, url: str, *, host: str = "files", limit_bytes: int) -> FileStream:
+        """Read a file of up to `limit_bytes` from a signed address the vendor gave, in pieces, without `authorize`.
+
+        The address must stay at the origin and below the base of the role; VendorAddressError otherwise, at once.
+        """
+        headers = {"Accept": "*/*", "Accept-Encoding": "identity"}
+        url = self._followed(operation, url, None, host, "The vendor's file is somewhere else.")
+        return FileStream(self, Call(operation, "GET", url, headers=headers, is_authorized=False), limit_bytes)
+
+    def ask(
+        self,
+        operation: str,
+        method: str,
+        segments: tuple[str, ...],
+        *,
+        host: str = "api",
+        expect: Sequence[int] = (200,),
+    ) -> Answer:
+        """Ask by another method than GET what changes nothing, so that it may be tried again like any read."""
+        call = Call(operation, method, self._address(operation, host, segments, ()), expect)
+        return self._perform(call, lambda response, meter: self._answer(call, response, meter))
 
     def post_form(
         self,
@@ -139,14 +164,22 @@ class VendorHTTP:
         host: str = "api",
         params: Params = (),
         expect: Sequence[int] = (200, 201, 204),
+        seconds: float | None = None,
+        needs_answer: bool = True,
     ) -> Answer:
-        """Send a change once. Raises VendorOutcomeUnknownError when it was sent and no usable answer came back."""
+        """Send a change once. Raises VendorOutcomeUnknownError when it was sent and no usable answer came back.
+
+        `seconds` is for a change the vendor may think about for longer than an ordinary call. Without `needs_answer`
+        the status alone says that it was done: the body is not read, whatever it is, and `document` is None.
+        """
         body = None if document is None else orjson.dumps(document)
         headers = {"Content-Type": "application/json"} if body is not None else {}
         url = self._address(operation, host, segments, params)
-        call = Call(operation, method, url, expect, headers, body, is_write=True)
+        call = Call(operation, method, url, expect, headers, body, is_write=True, seconds=seconds)
         self._transport.forget_connections()
-        return self._perform(call, lambda response, meter: self._answer(call, response, meter))
+        return self._perform(
+            call, lambda response, meter: self._answer(call, response, meter) if needs_answer else _bare(call, response)
+        )
 
     def origin(self, host: str = "api") -> str:
         """The base URL of a role; raises VendorAddressError when the region has no such host."""
@@ -157,7 +190,13 @@ class VendorHTTP:
 
     def bad_answer(self, operation: str, why: str, answer: Answer | None = None) -> VendorResponseError:
         """An error to raise when an answer parsed but is not what the vendor documents."""
-        error = VendorResponseError(why, vendor=self._vendor, operation=operation)
+        return self._about(VendorResponseError(why, vendor=self._vendor, operation=operation), answer)
+
+    def unknown_outcome(self, operation: str, why: str, answer: Answer) -> VendorOutcomeUnknownError:
+        """An error to raise when the answer to a write parsed, but does not say what is needed of it."""
+        return self._about(VendorOutcomeUnknownError(why, vendor=self._vendor, operation=operation), answer)
+
+    def _about(self, error: E, answer: Answer | None) -> E:
         if answer:
             error.status, error.request_id = answer.status, answer.request_id
         return error
@@ -176,13 +215,11 @@ class VendorHTTP:
         query = urlencode(list(params.items()) if isinstance(params, Mapping) else list(params), errors="replace")
         return f"{self.origin(host)}/{path}" + (f"?{query}" if query else "")
 
-    def _followed(self, operation: str, url: str, after: Answer | None, host: str) -> str:
+    def _followed(self, operation: str, url: str, after: Answer | None, host: str, why: str) -> str:
         base = self.origin(host)
         target = resolved_below(base, url, after.url if after else f"{base}/")
         if target is None:
-            raise VendorAddressError(
-                "The vendor's next page leads somewhere else.", vendor=self._vendor, operation=operation
-            )
+            raise VendorAddressError(why, vendor=self._vendor, operation=operation)
         return target
 
     # --- attempts ------------------------------------------------------------------------------------------------
@@ -191,7 +228,7 @@ class VendorHTTP:
         """Make a call, again where that is allowed, and return what `finish` makes of the answer."""
         authorization = self._authorize() if self._authorize and call.is_authorized else ""
         can_renew = self._reauthorize is not None and call.is_authorized
-        meter = self._meter(is_stream)
+        meter = self._meter(call, is_stream)
         retries_left = 0 if call.is_write else self._limits.retries
         failure: VendorError | None = None
         while True:
@@ -212,11 +249,12 @@ class VendorHTTP:
             retries_left, failure = retries_left - 1, result
             time.sleep(pause)
 
-    def _meter(self, is_stream: bool) -> Meter:
+    def _meter(self, call: Call, is_stream: bool) -> Meter:
         limits = self._limits
         return Meter(
-            seconds=limits.stream_seconds if is_stream else limits.call_seconds,
-            idle_seconds=limits.idle_seconds,
+            seconds=call.seconds or (limits.stream_seconds if is_stream else limits.call_seconds),
+            # A vendor that thinks for minutes sends nothing meanwhile.
+            idle_seconds=call.seconds or limits.idle_seconds,
             connect_seconds=limits.connect_seconds,
             # Headers are counted too: a little more than the largest body.
             limit_bytes=(limits.stream_bytes if is_stream else limits.body_bytes) + 1024 * 1024,
@@ -358,32 +396,10 @@ class VendorHTTP:
             return None
 
 
-class ItemStream:
-    """The items of one long list, read while they come in; `rest` has the answer's other members after the end.
-
-    Iterating makes the call, and raises what a call raises; a list cut off in the middle raises too. Nothing is tried
-    again once the answer has begun.
-    """
-
-    def __init__(self, http: VendorHTTP, call: Call, field_name: str) -> None:
-        self._http, self._call, self._field_name = http, call, field_name
-        self.rest: dict[str, Any] = {}
-
-    def __iter__(self) -> Iterator[Any]:
-        http, call = self._http, self._call
-        response, meter = http._perform(call, lambda response, meter: (response, meter), is_stream=True)
-        limits = parsing.JSONLimits(body_bytes=http._limits.item_bytes, depth=http._limits.depth)
-        items = parsing.JSONItems(http._pieces(call, response, meter), self._field_name, limits)
-        try:
-            for item in items:
-                meter.hold()
-                yield item
-                meter.go_on()
-        except parsing.JSONError as error:
-            raise http._outcomes.unreadable(call, str(error), response) from None
-        finally:
-            response.close()
-        self.rest = items.rest
+def _bare(call: Call, response: requests.Response) -> Answer:
+    """An answer of which the status is all that counts; its body stays unread."""
+    response.close()
+    return Answer(response.status_code, None, {}, call.url, request_id(response))
 
 
 def _has_time(meter: Meter, pause: float) -> bool:

@@ -83,6 +83,16 @@ class TorqClient:
     )
     unsupported_reasons: ClassVar[Mapping[str, str]] = {
         "SupportsLookup": "Torq resolves no names or ids: its API only lists.",
+        "SupportsEdit": "Torq's API does not change integrations: that is done in Torq itself.",
+        "SupportsCreate": "Torq's API does not create integrations: that is done in Torq itself.",
+        "SupportsDelete": "Torq's API does not delete integrations: that is done in Torq itself.",
+        "SupportsClone": "Torq's API does not copy integrations.",
+        "SupportsRevisions": "Torq keeps revisions of workflows, not of integrations.",
+        "SupportsRegistration": "Torq integrations have no list of connections to register on.",
+        "SupportsSteps": "Torq integrations are not installed step by step.",
+        "SupportsFlows": "Torq integrations hold no flows: workflows stand beside them.",
+        "SupportsErrorRecords": "Torq's API has no list of failed records.",
+        "SupportsArchive": "Torq's API has no archive of an integration to download.",
     }
     document_fields: ClassVar[tuple[DocumentField, ...]] = (
         DocumentField("display_name", "Name"),

@@ -70,8 +70,11 @@ def read_integration(document: Mapping[str, Any], region: Region) -> RemoteInteg
 
 
 def is_masked(value: object) -> bool:
-    """Whether a value is what Celigo answers in place of a secret it holds ("******"): never a value of its own."""
-    return isinstance(value, str) and len(value) > 0 and value.strip("*") == ""
+    """Whether a value is what Celigo answers in place of a secret it holds ("******"): never a value of its own.
+
+    One or two asterisks are none: people write them for "any".
+    """
+    return isinstance(value, str) and len(value) > 2 and value.strip("*") == ""
 
 
 def _required_id(document: Mapping[str, Any]) -> str:

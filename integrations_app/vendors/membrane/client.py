@@ -79,7 +79,12 @@ class MembraneClient:
             app_url="https://console.integration.app",
         ),
     )
-    unsupported_reasons: ClassVar[Mapping[str, str]] = {}
+    # What Membrane offers and this console does not yet (creating, changing, copying ...) is not among them.
+    unsupported_reasons: ClassVar[Mapping[str, str]] = {
+        "SupportsRevisions": "Membrane's API keeps no copies of an integration on request.",
+        "SupportsRegistration": "Membrane integrations have no list of connections to register on.",
+        "SupportsSteps": "Membrane integrations are not installed step by step.",
+    }
 
     def __init__(self, connection: Connection) -> None:
         self._region = connection.region

@@ -26,7 +26,7 @@ from integrations_app.vendors.base import (
     SupportsLookup,
 )
 from integrations_app.vendors.celigo import CeligoClient
-from integrations_app.vendors.celigo.client import read_reasons
+from integrations_app.vendors.celigo.calls import read_reasons
 from integrations_app.vendors.errors import (
     VendorAddressError,
     VendorAuthError,
