@@ -76,6 +76,9 @@ class Environment(BaseSettings):
     # A worker that is gone is noticed after this long. Machines whose clocks differ by more would steal each other's
     # jobs.
     job_lease_seconds: int = Field(30, ge=3, le=3600)
+    # A vendor may still be at work on a change whose answer was lost; only after this long is "it did not happen"
+    # believed.
+    write_settle_seconds: float = Field(20.0, ge=0, le=3600)
 
     time_zone: str = "UTC"
     log_format: Literal["", "console", "json"] = ""

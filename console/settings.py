@@ -32,6 +32,7 @@ JOBS_PER_QUEUE: dict[str, int] = {"interactive": ENV.interactive_jobs, "bulk": E
 JOBS_PER_TENANT: int = ENV.jobs_per_tenant
 JOBS_PER_ACCOUNT: int = ENV.jobs_per_account
 JOBS_LEASE_SECONDS: float = ENV.job_lease_seconds
+WRITE_SETTLE_SECONDS: float = ENV.write_settle_seconds
 
 DEBUG = ENV.debug
 SECRET_KEY = ENV.secret_key or env.development_secret_key(DATA_DIR)
@@ -101,6 +102,7 @@ TEMPLATES: list[dict[str, Any]] = [
             ],
             "libraries": {
                 "console": "console.templatetags.console",
+                "diffs": "console.templatetags.diffs",
                 "json_tree": "console.templatetags.json_tree",
             },
         },

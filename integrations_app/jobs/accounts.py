@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from integrations_app.jobs.progress import JobFailedError
-from integrations_app.models import Integration, Job, VendorAccount
+from integrations_app.models import Integration, Job, VendorAccount, VendorWrite
 
 
 def account_of(job: Job) -> VendorAccount:
@@ -26,6 +26,26 @@ def integration_of(job: Job) -> Integration:
     found = rows.filter(pk=wanted).first() if wanted else None
     if found is None:
         raise JobFailedError("The integration is not in the console any more.", code="target_missing")
+    return found
+
+
+def write_of(job: Job) -> VendorWrite:
+    """The write that the job is to take further; raises JobFailedError when it is not here any more."""
+    rows = VendorWrite.objects.for_tenant(job.tenant).select_related(
+        "tenant",
+        "vendor_account__tenant",
+        "vendor_account__credential",
+        "integration__tenant",
+        "integration__vendor_account__tenant",
+        "integration__vendor_account__credential",
+        "requested_by",
+        "confirmed_by",
+        "snapshot",
+    )
+    wanted = _uuid(str(job.params.get("write", "")))
+    found = rows.filter(pk=wanted).first() if wanted else None
+    if found is None:
+        raise JobFailedError("The change is not in the console any more.", code="target_missing")
     return found
 
 

@@ -43,15 +43,6 @@ class JobFailedError(Exception):
         self.code = code
 
 
-class JobWaitError(Exception):
-    """The job gives its worker back and goes on in `seconds`; `reason` completes "waiting: ..." for the person."""
-
-    def __init__(self, seconds: float, reason: str) -> None:
-        super().__init__(reason)
-        self.seconds = seconds
-        self.reason = reason
-
-
 class Progress:
     """Progress of one run of one job, in units done of units known.
 

@@ -34,12 +34,11 @@ from integrations_app.jobs.progress import (
     JobLostError,
     JobStoppedError,
     JobTimeLimitError,
-    JobWaitError,
     Progress,
 )
 from integrations_app.models import Job, JobState
 from integrations_app.services import jobs
-from integrations_app.services.errors import InvalidError
+from integrations_app.services.errors import InvalidError, WaitError
 from integrations_app.services.job_admission import LIMIT_GRACE_SECONDS
 from integrations_app.services.job_types import JOB_TYPES, JobType
 from integrations_app.vendors.errors import (
@@ -165,7 +164,7 @@ def _explain(error: Exception, job: Job, kind: JobType | None) -> Outcome:
             return Outcome(JobState.CANCELLED)
         case JobStoppedError():
             return Outcome(JobState.QUEUED, is_attempt_used=False)
-        case JobWaitError():
+        case WaitError():
             return _wait(job, error.seconds, error.reason)
         case JobFailedError():
             return Outcome(JobState.FAILED, error.code, error.sentence)

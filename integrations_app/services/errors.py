@@ -15,3 +15,12 @@ class InvalidError(Exception):
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__(" ".join(errors.values()))
         self.errors = dict(errors)
+
+
+class WaitError(Exception):
+    """What was begun goes on later: the job gives its worker back. `reason` completes "waiting: ..." for the person."""
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason

@@ -22,8 +22,9 @@ from integrations_app.models.fields import sort_key
 from integrations_app.services import account_health, jobs, states, vendor_accounts
 from integrations_app.services.documents import load
 from integrations_app.services.finding import Match, find
-from integrations_app.services.mirror import Mirror, mark_gone
+from integrations_app.services.mirror import Mirror, Written, mark_gone
 from integrations_app.services.tasks_for_people import Task, TenantTasks, things_to_do
+from integrations_app.vendors.base import RemoteIntegration
 from integrations_app.vendors.errors import VendorError, VendorNotFoundError, VendorResponseError
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "list_age",
     "list_page",
     "load_document",
+    "read_afresh",
     "refresh",
     "request_refresh",
     "rows",
@@ -218,22 +220,43 @@ def refresh(integration: Integration, *, job: Job | None = None, hold: Callable[
     One that the vendor does not have is missing at first, and gone when it was missing before. Raises VendorError.
     Workers only.
     """
+    try:
+        _, written = _read(integration, job=job, hold=hold)
+    except VendorNotFoundError:
+        return _not_found(integration, hold)
+    if written.returned:
+        return Refreshed("returned", integration.state)
+    return Refreshed("changed" if written.drifted else "unchanged", integration.state)
+
+
+def read_afresh(
+    integration: Integration, *, job: Job | None = None, hold: Callable[[], None] = lambda: None
+) -> RemoteIntegration:
+    """The integration as its vendor holds it now, in the mirror too. Raises VendorError, VendorNotFoundError when the
+    vendor has it no more (it is missing or gone here from then on). Workers only.
+    """
+    try:
+        return _read(integration, job=job, hold=hold)[0]
+    except VendorNotFoundError:
+        _not_found(integration, hold)
+        raise
+
+
+def _read(integration: Integration, *, job: Job | None, hold: Callable[[], None]) -> tuple[RemoteIntegration, Written]:
     account, asked_at = integration.vendor_account, timezone.now()
     try:
         remote = vendor_accounts.connect(account).get_integration(integration.remote_id)
         if remote.remote_id != integration.remote_id:
             raise VendorResponseError("The vendor answered with another integration.", vendor=account.vendor)
     except VendorNotFoundError:
-        return _not_found(integration, hold)
+        raise
     except VendorError as error:
         account_health.note_failure(account, error, is_about_one=True)
         raise
     written = Mirror(account, job=job).write([remote], is_single=True, hold=hold, asked_at=asked_at)
     account_health.note_success(account)
     integration.refresh_from_db()
-    if written.returned:
-        return Refreshed("returned", integration.state)
-    return Refreshed("changed" if written.drifted else "unchanged", integration.state)
+    return remote, written
 
 
 def _not_found(integration: Integration, hold: Callable[[], None]) -> Refreshed:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from console.access.permissions import Permission
 from integrations_app.models import Job
 
-
 READS = "changes nothing, only reads"
 
 
@@ -40,6 +39,7 @@ class JobType:
 
 
 _SHORT = Job.Queue.INTERACTIVE
+_ON_THE_CHANGE = "A change is never simply sent again: its own page says what became of it, and what can be done."
 
 JOB_TYPES: dict[str, JobType] = {
     job_type.name: job_type
@@ -54,6 +54,7 @@ JOB_TYPES: dict[str, JobType] = {
             limit_seconds=3600,
         ),
         JobType("refresh_integration", "Refresh", "Refresh {target}", _SHORT, Permission.INTEGRATION_SYNC),
+        JobType("read_listing", "Listing", "Read what belongs to {target}", _SHORT, Permission.INTEGRATION_SYNC),
         JobType("take_snapshot", "Snapshot", "Snapshot of {target}", _SHORT, Permission.SNAPSHOT_CREATE),
         JobType("test_account", "Test", "Test {target}", _SHORT, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
         JobType(
@@ -64,6 +65,25 @@ JOB_TYPES: dict[str, JobType] = {
             Permission.CREDENTIAL_MANAGE,
             attempts=1,
             no_retry="The secret was erased when its test ended: replace it again on the vendor account's page.",
+        ),
+        JobType(
+            "prepare_write",
+            "Check of a change",
+            "Check a change of {target}",
+            _SHORT,
+            Permission.INTEGRATION_SYNC,
+            no_retry=_ON_THE_CHANGE,
+        ),
+        # What a write may do is asked of its operation too, with the rights of whoever confirmed it.
+        JobType(
+            "perform_write",
+            "Change",
+            "Change {target}",
+            _SHORT,
+            Permission.INTEGRATION_SYNC,
+            limit_seconds=900,
+            no_retry=_ON_THE_CHANGE,
+            effect="changes what the vendor holds, once",
         ),
         JobType(
             "search_vendor", "Live search", "Search at {target}", _SHORT, Permission.INTEGRATION_SEARCH, attempts=1

@@ -55,13 +55,16 @@ def request(
     params: Mapping[str, Any] | None = None,
     reason: str = "",
     key: str = "",
+    title: str = "",
+    queue: Job.Queue | None = None,
 ) -> Job:
     """Ask for a job; while one with the same `key` is open at this tenant, that one is returned instead.
 
     `by` None is the console itself (a schedule). `target` is what the job is about; a vendor account given as target is
     also its `vendor_account`. Jobs of an exclusive type get the account as their key when none is given. `params` is
-    plain JSON without any secret. Raises PermissionDenied when `by` may not do this here, ValueError when target or
-    account belong to another tenant, KeyError for a type that is not in JOB_TYPES.
+    plain JSON without any secret; `title` and `queue` stand in for the type's own. Raises PermissionDenied when
+    `by` may not do this here, ValueError when target or account belong to another tenant, KeyError for a type that is
+    not in JOB_TYPES.
     """
     kind = JOB_TYPES[job_type]
     if by is not None:
@@ -76,8 +79,8 @@ def request(
     draft = Job(
         tenant=tenant,
         type=kind.name,
-        title=kind.title.format(target=label)[:300],
-        queue=kind.queue,
+        title=(title or kind.title.format(target=label))[:300],
+        queue=queue or kind.queue,
         vendor_account=vendor_account,
         target_type=(subject._meta.model_name or "") if subject is not None else "",
         target_id=str(subject.pk) if subject is not None else "",
@@ -181,7 +184,7 @@ def retry(*, job: Job, by: User, only_failed: bool = False) -> Job:
         tenant=job.tenant,
         type=job.type,
         title=job.title,
-        queue=kind.queue,
+        queue=job.queue,
         vendor_account=job.vendor_account,
         target_type=job.target_type,
         target_id=job.target_id,

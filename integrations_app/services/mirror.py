@@ -27,6 +27,8 @@ from integrations_app.models import (
     Job,
     Snapshot,
     VendorAccount,
+    VendorWrite,
+    WriteState,
 )
 from integrations_app.models.fields import sort_key
 from integrations_app.services import bulk_rows, regions, states
@@ -123,7 +125,10 @@ class Mirror:
         ]
         doubtful = [item for item in known if (is_single and self._varying) or _differs(item, rows)]
         formers = self._documents([rows[item.remote.remote_id] for item in doubtful])
-        batch = _Batch(seen={rows[item.remote.remote_id].pk for item in known})
+        batch = _Batch(
+            seen={rows[item.remote.remote_id].pk for item in known},
+            being_written=self._being_written([rows[item.remote.remote_id] for item in doubtful]),
+        )
         for item in fresh:
             self._add(item, now, batch)
         for item in doubtful:
@@ -178,6 +183,13 @@ class Mirror:
         documents = IntegrationDocument.objects.for_tenant(self._account.tenant)
         return {document.pk: document for document in documents.filter(pk__in=[row.pk for row in rows])}
 
+    def _being_written(self, rows: Sequence[Integration]) -> frozenset[Any]:
+        """Those that a write of ours is under way to: what changed there is ours, and its snapshot was taken before."""
+        if not rows:
+            return frozenset()
+        sent = VendorWrite.objects.for_tenant(self._account.tenant).filter(state=WriteState.SENT)
+        return frozenset(sent.filter(integration__in=[row.pk for row in rows]).values_list("integration_id", flat=True))
+
     # --- one row with all that belongs to it ---------------------------------------------------------------------
 
     def _add(self, item: _Item, now: datetime, batch: _Batch) -> None:
@@ -204,7 +216,7 @@ class Mirror:
     ) -> None:
         redacted = self.redactor.redact(item.remote.raw)
         if former is not None and bytes(former.digest) != item.digest:
-            if self._has_drifted(former, redacted):
+            if row.pk not in batch.being_written and self._has_drifted(former, redacted):
                 batch.snapshots.append(self._snapshot(former, row, now))
                 batch.drifted.append(row)
             row.changed_at = _past(item.remote.remote_updated_at, now) or now
@@ -333,9 +345,12 @@ class Mirror:
 
 @dataclass
 class _Batch:
-    """The rows of one transaction; `seen` are those that need no more than that."""
+    """The rows of one transaction; `seen` are those that need no more than that, what changes in those
+    `being_written` is our own doing.
+    """
 
     seen: set[Any] = field(default_factory=set)
+    being_written: frozenset[Any] = frozenset()
     returned: int = 0
     added: list[Integration] = field(default_factory=list)
     changed: list[Integration] = field(default_factory=list)

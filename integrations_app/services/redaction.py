@@ -138,6 +138,10 @@ class Redactor:
             text = pattern.sub(self._in_text, text)
         return text
 
+    def fingerprint_of(self, value: Any) -> str:
+        """The fingerprint that stands for a secret value in a redacted document."""
+        return self._of(value)
+
     def _in_text(self, match: re.Match[str]) -> str:
         found = match.group()
         if match.re is _ADDRESS and not _is_secret_address(found):

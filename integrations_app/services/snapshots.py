@@ -50,11 +50,28 @@ def take(
     integrations.refresh(integration, job=job, hold=hold)
     if integration.missing_since is not None or integration.gone_at is not None:
         raise VendorNotFoundError("The vendor has no such integration any more.", vendor=integration.vendor, status=404)
+    snapshot = _copy(integration, Snapshot.Cause.MANUAL, by=by, job=job, note=note)
+    with transaction.atomic():
+        hold()
+        snapshot.save(force_insert=True)
+        detail = {"snapshot": snapshot.pk.hex, "note": snapshot.note}
+        record(Event.SNAPSHOT_TAKEN, by=by, tenant=integration.tenant, target=integration, detail=detail)
+    return snapshot
+
+
+def keep(integration: Integration, *, by: User | None, job: Job | None) -> Snapshot:
+    """A copy of the integration as it was last read, put aside before a change made here; in a transaction."""
+    snapshot = _copy(integration, Snapshot.Cause.WRITE, by=by, job=job, note="")
+    snapshot.save(force_insert=True)
+    return snapshot
+
+
+def _copy(integration: Integration, cause: Snapshot.Cause, *, by: User | None, job: Job | None, note: str) -> Snapshot:
     document = IntegrationDocument.objects.for_tenant(integration.tenant).get(pk=integration.pk)
     snapshot = Snapshot(
         tenant=integration.tenant,
         integration=integration,
-        cause=Snapshot.Cause.MANUAL,
+        cause=cause,
         note=note[:NOTE_LENGTH],
         by=by,
         job=job,
@@ -65,11 +82,6 @@ def take(
     )
     keys = vault.TenantVault(integration.tenant_id)
     snapshot.sealed = keys.seal(snapshot.context, keys.unseal(document.context, document.sealed))
-    with transaction.atomic():
-        hold()
-        snapshot.save(force_insert=True)
-        detail = {"snapshot": snapshot.pk.hex, "note": snapshot.note}
-        record(Event.SNAPSHOT_TAKEN, by=by, tenant=integration.tenant, target=integration, detail=detail)
     return snapshot
 
 

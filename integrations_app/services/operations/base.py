@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from console.access.permissions import Permission
 from integrations_app.models import Integration, VendorAccount, VendorWrite
-from integrations_app.vendors.base import VendorClient
+from integrations_app.vendors.base import RemoteIntegration, VendorClient
 
 # --- what a plan shows -------------------------------------------------------------------------------------------
 
@@ -146,6 +146,8 @@ class Context:
     answers: Mapping[str, str]
     progress: Watcher
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    # What `plan` read and `send` starts from.
+    current: RemoteIntegration | None = None
 
     @property
     def integration(self) -> Integration:

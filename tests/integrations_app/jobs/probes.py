@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from console.access.permissions import Permission
-from integrations_app.jobs.progress import JobFailedError, JobWaitError, Progress
+from integrations_app.jobs.progress import JobFailedError, Progress
+from integrations_app.services.errors import WaitError
 from integrations_app.models import Job
 from integrations_app.services.job_types import JOB_TYPES, JobType
 from integrations_app.vendors import errors
@@ -86,7 +87,7 @@ def _wait_once(job: Job, progress: Progress) -> None:
     marker = Path(job.params["marker"])
     if not marker.exists():
         marker.touch()
-        raise JobWaitError(job.params.get("seconds", 1), "the tide to turn")
+        raise WaitError(job.params.get("seconds", 1), "the tide to turn")
 
 
 ACTIONS: dict[str, Callable[[Job, Progress], None]] = {

@@ -1,0 +1,19 @@
+"""Which operations there are: one line each."""
+
+from __future__ import annotations
+
+from integrations_app.services.operations.base import Operation
+from integrations_app.services.operations.edit import Edit
+from integrations_app.services.operations.revision import TakeRevision
+
+OPERATIONS: tuple[Operation, ...] = (
+    Edit(),
+    TakeRevision(),
+)
+
+_BY_NAME = {operation.name: operation for operation in OPERATIONS}
+
+
+def operation(name: str) -> Operation:
+    """The operation of this name; raises KeyError for one that does not exist (any more)."""
+    return _BY_NAME[name]

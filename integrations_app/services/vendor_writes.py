@@ -1,0 +1,558 @@
+"""The one path by which anything is changed at a vendor.
+
+A form asks (`request`), a worker reads the vendor and plans (`check`), a person confirms what would happen (`confirm`),
+a worker plans again and, if nothing moved, records the intent, sends once and reads back (`perform`). A write whose
+answer was lost is never sent again: it is settled by reading, or by a person (`settle_by_person`).
+
+Nothing here knows what is changed: that is the operation's (`operations/`).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from console.access import policy, vault
+from console.access.models import Tenant, User
+from console.audit.events import Event
+from console.audit.services import record
+from integrations_app.models import Integration, Job, VendorAccount, VendorWrite, WriteBatch, WriteState
+from integrations_app.models.vendor_write import OVER_STATES
+from integrations_app.services import account_health, jobs, snapshots, vendor_accounts, write_plans
+from integrations_app.services.documents import canonical, load, plain
+from integrations_app.services.errors import InvalidError, WaitError
+from integrations_app.services.operations import registry
+from integrations_app.services.operations.base import Context, Finished, Operation, Plan, Settled, Verdict
+from integrations_app.vendors import registry as vendors
+from integrations_app.vendors.errors import (
+    VendorError,
+    VendorOutcomeUnknownError,
+    VendorPausedError,
+    VendorRateLimitError,
+    VendorUnavailableError,
+)
+
+KEY_LENGTH = 64
+# While the vendor cannot be asked what became of a write, it is asked again this often, and given up after so long.
+SETTLE_RETRY_SECONDS = 30.0
+GIVEN_UP_AFTER_SECONDS = 1800.0
+_WHILE_ANOTHER_IS_SENT = 2.0
+# What one sweep puts right; the rest is the next one's, seconds later.
+SWEEP_ROWS = 200
+
+_MOVED = "It changed at the vendor after you confirmed. Nothing was sent: look at what would happen now."
+
+
+class Watcher(Protocol):
+    """What a job's progress offers."""
+
+    def say(self, text: str, level: str = "info", subject: str = "") -> None: ...
+
+    def check(self) -> None: ...
+
+    def hold(self) -> None: ...
+
+
+def new_key() -> str:
+    """A key for one form: whatever is posted with it, once or ten times, is one write."""
+    return secrets.token_hex(16)
+
+
+# --- asked for by a form -----------------------------------------------------------------------------------------
+
+
+def request(
+    operation: str,
+    *,
+    by: User | None,
+    params: Mapping[str, Any],
+    key: str,
+    integration: Integration | None = None,
+    account: VendorAccount | None = None,
+    reason: str = "",
+    batch: WriteBatch | None = None,
+) -> VendorWrite:
+    """Ask for a write, of an integration or (creating one) at an account; a worker begins to check it.
+
+    The same `key` twice at a tenant is one write. `params` is plain JSON and may hold secrets: it is kept sealed until
+    the write is over. Rows of a `batch` get no job of their own. `by` None is the console itself (a policy). Raises
+    PermissionDenied, InvalidError when it cannot be asked of this vendor or account.
+    """
+    kind = registry.operation(operation)
+    account = integration.vendor_account if integration is not None else account
+    if account is None:
+        raise ValueError("A write is about an integration or an account.")
+    if by is not None:
+        policy.require(by, kind.permission, account.tenant)
+    key = plain(key, KEY_LENGTH) or new_key()
+    if (same := _same(account.tenant, key, operation)) is not None:
+        return same
+    _check_possible(kind, account, integration)
+    target = integration or account
+    write = VendorWrite(
+        tenant=account.tenant,
+        vendor_account=account,
+        integration=integration,
+        batch=batch,
+        operation=kind.name,
+        title=plain(kind.title(str(target), params), 300),
+        key=key,
+        state=WriteState.CHECKING if kind.has_review or batch is not None else WriteState.QUEUED,
+        reason=plain(reason, 300),
+        requested_by=by,
+        requested_by_label=str(by)[:320] if by else "",
+    )
+    write.sealed = vault.seal(account.tenant_id, write.context, canonical({"params": params, "answers": {}}))
+    try:
+        with transaction.atomic():
+            write.save(force_insert=True)
+            if batch is None:
+                _ask(write, by=by)
+    except IntegrityError:
+        # Clicked twice at the same moment: the other request made the row.
+        if (same := _same(account.tenant, key, operation)) is None:
+            raise
+        return same
+    return write
+
+
+def _same(tenant: Tenant, key: str, operation: str) -> VendorWrite | None:
+    found = VendorWrite.objects.for_tenant(tenant).filter(key=key).first()
+    if found is not None and found.operation != operation:
+        raise InvalidError({"": "This form was used for something else already. Open it anew."})
+    return found
+
+
+def _check_possible(kind: Operation, account: VendorAccount, integration: Integration | None) -> None:
+    if account.is_removed:
+        raise InvalidError({"": "Its vendor account was removed here, so nothing can be asked of the vendor."})
+    if integration is not None and integration.gone_at is not None:
+        raise InvalidError({"": "It is gone at the vendor."})
+    if reason := unsupported_reason(kind.name, account.vendor):
+        raise InvalidError({"": reason})
+
+
+def unsupported_reason(operation: str, vendor: str) -> str:
+    """Why a vendor cannot be asked for this, "" when it can."""
+    client, needs = vendors.vendor(vendor), registry.operation(operation).needs
+    if issubclass(client, needs):
+        return ""
+    return client.unsupported_reasons.get(needs.__name__, f"{client.label} does not offer this.")
+
+
+def _ask(write: VendorWrite, *, by: User | None) -> None:
+    """Ask for the job that takes the write its next step; inside the transaction that put it there."""
+    kind = registry.operation(write.operation)
+    job = jobs.request(
+        "prepare_write" if write.state == WriteState.CHECKING else "perform_write",
+        tenant=write.tenant,
+        by=by,
+        target=write.integration or write.vendor_account,
+        vendor_account=write.vendor_account,
+        params={"write": write.pk.hex},
+        key=f"write:{write.pk.hex}",
+        title=write.title,
+        queue=Job.Queue.BULK if kind.is_long else Job.Queue.INTERACTIVE,
+        reason=write.reason,
+    )
+    write.job = job
+    write.save(update_fields=["job"])
+
+
+def confirm(write: VendorWrite, *, by: User, answers: Mapping[str, str], reason: str = "") -> VendorWrite:
+    """Have a checked write sent. Confirmed already, it stays as it is. Raises PermissionDenied, InvalidError."""
+    kind = registry.operation(write.operation)
+    policy.require(by, kind.permission, write.tenant)
+    with transaction.atomic():
+        current = _locked(write)
+        if current.state in (WriteState.QUEUED, WriteState.SENT, WriteState.DONE):
+            return current
+        if current.state != WriteState.READY:
+            raise InvalidError({"": f"This cannot be confirmed: {current.get_state_display().lower()}."})
+        given = write_plans.checked_answers(current.plan, answers)
+        _queue(current, by=by, answers=given, reason=reason or given.get("reason", ""))
+        _ask(current, by=by)
+    return current
+
+
+def confirm_in_batch(write: VendorWrite, *, by: User) -> bool:
+    """Confirm a row of a batch whose dry run asked nothing; inside the batch's transaction. Whether it was ready."""
+    current = _locked(write)
+    if current.state != WriteState.READY or current.plan.get("questions"):
+        return False
+    _queue(current, by=by, answers={}, reason="")
+    return True
+
+
+def _queue(write: VendorWrite, *, by: User, answers: Mapping[str, str], reason: str) -> None:
+    asked = _opened(write)
+    write.sealed = vault.seal(write.tenant_id, write.context, canonical({**asked, "answers": dict(answers)}))
+    write.state = WriteState.QUEUED
+    write.confirmed_by, write.confirmed_by_label, write.confirmed_at = by, str(by)[:320], timezone.now()
+    write.reason = plain(reason, 300) or write.reason
+    write.save()
+    _record(write, Event.WRITE_CONFIRMED, by=by)
+
+
+def abandon(write: VendorWrite, *, by: User) -> VendorWrite:
+    """Give up a write that was not sent and nobody is about to send; another one stays. Raises PermissionDenied."""
+    policy.require(by, registry.operation(write.operation).permission, write.tenant)
+    with transaction.atomic():
+        current = _locked(write)
+        is_stuck = current.state == WriteState.QUEUED and (current.job is None or current.job.is_finished)
+        if current.state in (WriteState.CHECKING, WriteState.READY) or is_stuck:
+            _close(current, WriteState.ABANDONED, "Given up; nothing was sent.")
+            _record(current, Event.WRITE_ABANDONED, by=by)
+    return current
+
+
+def settle_by_person(write: VendorWrite, *, by: User, happened: bool) -> VendorWrite:
+    """A person looked and says what became of an unknown write. Raises PermissionDenied, InvalidError."""
+    policy.require(by, registry.operation(write.operation).permission, write.tenant)
+    with transaction.atomic():
+        current = _locked(write)
+        if current.state != WriteState.UNKNOWN:
+            raise InvalidError({"": "Nobody needs to decide this any more."})
+        current.settled_by_label = str(by)[:320]
+        verdict = "happened" if happened else "did not happen"
+        state = WriteState.DONE if happened else WriteState.NOT_DONE
+        _close(current, state, f"{by} looked at the vendor's and says that it {verdict}.")
+        _record(current, Event.WRITE_SETTLED, by=by, verdict=verdict)
+    return current
+
+
+def look_again(write: VendorWrite, *, by: User) -> VendorWrite:
+    """Have a worker look once more: at what an unknown write did, or check anew what was not confirmed yet."""
+    policy.require(by, registry.operation(write.operation).permission, write.tenant)
+    with transaction.atomic():
+        current = _locked(write)
+        if current.state in (WriteState.CHECKING, WriteState.READY):
+            current.state = WriteState.CHECKING
+        elif current.state not in (WriteState.UNKNOWN, WriteState.QUEUED, WriteState.SENT):
+            return current
+        current.save(update_fields=["state"])
+        _ask(current, by=by)
+    return current
+
+
+def _locked(write: VendorWrite) -> VendorWrite:
+    rows = VendorWrite.objects.select_related("tenant", "vendor_account", "integration", "job")
+    return rows.select_for_update(of=("self",)).get(pk=write.pk)
+
+
+# --- in the worker: checking ---------------------------------------------------------------------------------------
+
+
+def check(write: VendorWrite, *, job: Job | None, progress: Watcher) -> VendorWrite:
+    """Read the vendor afresh and store what the write would do. One that is past that stays as it is.
+
+    Raises VendorError or InvalidError, and then the write is over with the reason, unless a later try may mend it.
+    """
+    if write.state != WriteState.CHECKING:
+        return write
+    context = _context(write, progress)
+    plan = _planned(context)
+    _store_plan(context, plan)
+    return write
+
+
+def _context(write: VendorWrite, progress: Watcher) -> Context:
+    account = write.vendor_account
+    if account is None or account.is_removed:
+        raise _over(write, progress, InvalidError({"": "The vendor account was removed."}))
+    kind = registry.operation(write.operation)
+    person = write.confirmed_by or write.requested_by
+    label = write.confirmed_by_label or write.requested_by_label
+    if label and (person is None or not policy.may(person, kind.permission, write.tenant)):
+        refusal = f"{label} may no longer {kind.permission.label} at {write.tenant.name}."
+        if write.state not in (WriteState.SENT, WriteState.UNKNOWN):  # looking what a sent one did needs no right
+            raise _over(write, progress, InvalidError({"": refusal}))
+    asked = _opened(write)
+    return Context(
+        write=write,
+        account=account,
+        client=vendor_accounts.connect(account, needs=kind.needs),
+        params=asked["params"],
+        answers=asked["answers"],
+        progress=progress,
+    )
+
+
+def _opened(write: VendorWrite) -> dict[str, Any]:
+    if write.sealed is None:
+        raise InvalidError({"": "What was asked for is not kept any more."})
+    opened: dict[str, Any] = load(vault.unseal(write.tenant_id, write.context, write.sealed))
+    return opened
+
+
+def _planned(context: Context) -> Plan:
+    """The plan of a fresh reading; a refusal ends the write, what a later try may mend does not."""
+    try:
+        return registry.operation(context.write.operation).plan(context)
+    except (VendorRateLimitError, VendorPausedError, VendorUnavailableError):
+        raise
+    except (VendorError, InvalidError) as error:
+        raise _over(context.write, context.progress, error) from error
+
+
+def _store_plan(context: Context, plan: Plan, *, note: str = "") -> None:
+    write = context.write
+    if plan.nothing:
+        with transaction.atomic():
+            context.progress.hold()
+            _close(write, WriteState.NOT_DONE, plan.nothing)
+            _record(write, Event.WRITE_NOT_DONE, by=None)
+        return
+    write.plan = write_plans.shown(plan, note=note)
+    write.guard = plan.guard[:64]
+    write.state = WriteState.READY
+    write.checked_at = timezone.now()
+    with transaction.atomic():
+        context.progress.hold()
+        rows = VendorWrite.objects.filter(pk=write.pk, state__in=(WriteState.CHECKING, WriteState.QUEUED))
+        rows.update(plan=write.plan, guard=write.guard, state=write.state, checked_at=write.checked_at)
+    write.refresh_from_db(fields=["state"])
+
+
+def _over(write: VendorWrite, progress: Watcher, error: Exception) -> Exception:
+    """End a write that was not sent, with the reason; returns the error, to be raised by the caller."""
+    with transaction.atomic():
+        progress.hold()
+        current = _locked(write)
+        if current.state not in OVER_STATES:
+            if isinstance(error, VendorError):
+                current.error_code = type(error).__name__[:40]
+                current.vendor_status, current.vendor_request_id = error.status, error.request_id[:100]
+            current.result = {"reasons": write_plans.reasons(error)}
+            _close(current, WriteState.NOT_DONE, _words(error))
+            _record(current, Event.WRITE_NOT_DONE, by=None)
+    write.refresh_from_db()
+    return error
+
+
+def _words(error: Exception) -> str:
+    return account_health.failure_text(error) if isinstance(error, VendorError) else str(error)
+
+
+# --- in the worker: sending ----------------------------------------------------------------------------------------
+
+
+def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> VendorWrite:
+    """Take a confirmed write to its end: sent once, read back, and recorded; or settle one that was sent before.
+
+    Run again after whatever end, it never sends twice. Raises InvalidError and VendorError as the job's reason,
+    VendorOutcomeUnknownError when nobody but a person can tell what became of it, WaitError to go on later.
+    """
+    if write.is_over or write.state in (WriteState.CHECKING, WriteState.READY):
+        return write
+    context = _context(write, progress)
+    if write.state in (WriteState.SENT, WriteState.UNKNOWN):
+        return _settle(context)
+    kind = registry.operation(write.operation)
+    plan = _planned(context)
+    if plan.nothing:
+        _store_plan(context, plan)
+        return write
+    if (kind.has_review or write.batch_id) and plan.guard[:64] != write.guard:
+        _store_plan(context, plan, note=_MOVED)
+        raise InvalidError({"": _MOVED})
+    _mark_sent(context, kind, plan, job)
+    return _send(context, kind)
+
+
+def _mark_sent(context: Context, kind: Operation, plan: Plan, job: Job | None) -> None:
+    """Record the intent, with what settling will need; from here on the write is never sent again."""
+    write = context.write
+    context.progress.check()
+    evidence = {"evidence": dict(plan.evidence), "receipt": None, "lost_at": None}
+    sealed_plan = vault.seal(write.tenant_id, write.plan_context, canonical(evidence))
+    try:
+        with transaction.atomic():
+            context.progress.hold()
+            if kind.keeps_snapshot and write.integration is not None and write.snapshot_id is None:
+                write.snapshot = snapshots.keep(write.integration, by=write.confirmed_by or write.requested_by, job=job)
+            mine = VendorWrite.objects.filter(pk=write.pk, state=WriteState.QUEUED).update(
+                state=WriteState.SENT,
+                sent_at=timezone.now(),
+                sealed_plan=sealed_plan,
+                snapshot=write.snapshot,
+                plan=write_plans.shown(plan) if not write.plan else write.plan,
+            )
+            if not mine:
+                raise InvalidError({"": "This is being dealt with already."})
+    except IntegrityError as error:
+        raise WaitError(_WHILE_ANOTHER_IS_SENT, "another change of the same integration is being sent") from error
+    write.refresh_from_db()
+    context.evidence = plan.evidence
+
+
+def _send(context: Context, kind: Operation) -> VendorWrite:
+    write = context.write
+    try:
+        receipt = kind.send(context)
+    except VendorOutcomeUnknownError as error:
+        _note_lost(write, error)
+        context.progress.say("The answer was lost; looking at the vendor's what became of it.", "warning")
+        return _settle(context)
+    except (VendorRateLimitError, VendorPausedError, VendorUnavailableError):
+        # Nothing was sent: it may be tried again.
+        VendorWrite.objects.filter(pk=write.pk, state=WriteState.SENT).update(state=WriteState.QUEUED, sent_at=None)
+        raise
+    except VendorError as error:
+        raise _over(write, context.progress, error) from error
+    _keep_receipt(write, receipt)
+    return _finish(context, kind, receipt)
+
+
+def _note_lost(write: VendorWrite, error: VendorOutcomeUnknownError) -> None:
+    VendorWrite.objects.filter(pk=write.pk).update(
+        error_code=type(error).__name__[:40], vendor_status=error.status, vendor_request_id=error.request_id[:100]
+    )
+    _change_sealed_plan(write, lost_at=timezone.now().isoformat())
+
+
+def _keep_receipt(write: VendorWrite, receipt: Mapping[str, Any]) -> None:
+    """The vendor answered: nothing that another worker believed meanwhile, if this one was slow, stands against it."""
+    _change_sealed_plan(write, receipt=dict(receipt))
+    doubted = (WriteState.UNKNOWN, WriteState.NOT_DONE)
+    VendorWrite.objects.filter(pk=write.pk, state__in=doubted).update(state=WriteState.SENT, over_at=None)
+
+
+def _change_sealed_plan(write: VendorWrite, **values: Any) -> None:
+    kept = _sealed_plan(write) | values
+    write.sealed_plan = vault.seal(write.tenant_id, write.plan_context, canonical(kept))
+    VendorWrite.objects.filter(pk=write.pk).update(sealed_plan=write.sealed_plan)
+
+
+def _sealed_plan(write: VendorWrite) -> dict[str, Any]:
+    if write.sealed_plan is None:
+        return {"evidence": {}, "receipt": None, "lost_at": None}
+    opened: dict[str, Any] = load(vault.unseal(write.tenant_id, write.plan_context, write.sealed_plan))
+    return opened
+
+
+# --- in the worker: what became of it -------------------------------------------------------------------------------
+
+
+def _settle(context: Context) -> VendorWrite:
+    """Look what became of a write that was sent; decide, or leave it to a person."""
+    write, kept = context.write, _sealed_plan(context.write)
+    kind = registry.operation(write.operation)
+    context.evidence = kept["evidence"]
+    if kept["receipt"] is not None:
+        return _finish(context, kind, kept["receipt"])
+    since = datetime.fromisoformat(kept["lost_at"]) if kept["lost_at"] else context.sent_at
+    age = (timezone.now() - since).total_seconds()
+    settled = _looked(context, kind, age)
+    if settled.verdict is Verdict.DONE:
+        context.progress.say("The vendor holds it: it happened.")
+        _keep_receipt(write, settled.receipt)
+        return _finish(context, kind, settled.receipt)
+    if (left := settings.WRITE_SETTLE_SECONDS - age) > 0:
+        # A vendor may still be at work on what it was sent: a first look that finds nothing proves nothing.
+        raise WaitError(left, "looking once more at the vendor's what became of it")
+    if settled.verdict is Verdict.NOT_DONE:
+        error = InvalidError({"": "The answer was lost, and the vendor does not hold the change: it did not happen."})
+        raise _over(write, context.progress, error)
+    _leave_to_person(context, settled)
+    raise VendorOutcomeUnknownError("Nobody but a person can tell what became of it.", vendor=context.account.vendor)
+
+
+def _looked(context: Context, kind: Operation, age: float) -> Settled:
+    try:
+        return kind.settle(context)
+    except (VendorRateLimitError, VendorPausedError, VendorUnavailableError) as error:
+        if age < GIVEN_UP_AFTER_SECONDS:
+            wait = max(error.retry_after_seconds, min(SETTLE_RETRY_SECONDS, settings.WRITE_SETTLE_SECONDS))
+            raise WaitError(wait, f"the vendor cannot be asked what became of it: {error.message}") from error
+        return Settled(Verdict.UNDECIDED, look_at=(f"The vendor could not be asked: {_words(error)}.",))
+    except VendorError as error:
+        return Settled(Verdict.UNDECIDED, look_at=(f"Asked what became of it, the vendor says: {_words(error)}.",))
+
+
+def _leave_to_person(context: Context, settled: Settled) -> None:
+    write = context.write
+    with transaction.atomic():
+        context.progress.hold()
+        current = _locked(write)
+        if current.state == WriteState.SENT:
+            current.state = WriteState.UNKNOWN
+            current.sentence = "Sent, and the answer was lost. Reading back does not tell whether it happened."
+            current.result = {"look_at": [plain(text, 500) for text in settled.look_at]}
+            current.save(update_fields=["state", "sentence", "result"])
+            _record(current, Event.WRITE_UNKNOWN, by=None)
+    write.refresh_from_db()
+
+
+def _finish(context: Context, kind: Operation, receipt: Mapping[str, Any]) -> VendorWrite:
+    """Read back and close; what reading back cannot do does not undo that it happened."""
+    write = context.write
+    try:
+        finished = kind.finish(context, receipt)
+    except VendorError as error:
+        finished = Finished(f"Done. It could not be read back: {_words(error)}.")
+    with transaction.atomic():
+        context.progress.hold()
+        current = _locked(write)
+        if current.state in (WriteState.SENT, WriteState.UNKNOWN):
+            current.made, current.after_digest = finished.made, finished.after_digest
+            current.result = {**finished.result, "not_taken": list(finished.not_taken)}
+            _close(current, WriteState.DONE, finished.sentence)
+            _record(current, Event.WRITE_DONE, by=current.confirmed_by or current.requested_by)
+    write.refresh_from_db()
+    context.progress.say(finished.sentence, "warning" if finished.not_taken else "info")
+    return write
+
+
+def _close(write: VendorWrite, state: WriteState, sentence: str) -> None:
+    """The write is over: its secrets go."""
+    write.state, write.sentence, write.over_at = state, plain(sentence, 500), timezone.now()
+    write.sealed = write.sealed_plan = None
+    write.save()
+
+
+def _record(write: VendorWrite, event: Event, *, by: User | None, **more: Any) -> None:
+    """The audit row, with before and after as the plan shows them."""
+    detail = {"what": write.title, "write": write.pk.hex, "changes": write_plans.for_audit(write.plan), **more}
+    target = write.integration or write.vendor_account
+    record(event, by=by, tenant=write.tenant, target=target, detail=detail, reason=write.reason)
+
+
+# --- the sweep -----------------------------------------------------------------------------------------------------
+
+
+def resume_lost() -> int:
+    """Ask again for the job of writes whose own ended without taking them on (killed, out of time); how many."""
+    asked = 0
+    lost = VendorWrite.objects.filter(state=WriteState.SENT, batch=None).select_related("job", "tenant")
+    for write in lost.order_by("sent_at")[:SWEEP_ROWS]:
+        if write.job is not None and not write.job.is_finished:
+            continue
+        with transaction.atomic():
+            current = _locked(write)
+            if current.state == WriteState.SENT and current.vendor_account is not None:
+                _ask(current, by=None)
+                asked += 1
+    return asked
+
+
+__all__ = [
+    "Watcher",
+    "abandon",
+    "check",
+    "confirm",
+    "confirm_in_batch",
+    "look_again",
+    "new_key",
+    "perform",
+    "request",
+    "resume_lost",
+    "settle_by_person",
+    "unsupported_reason",
+]

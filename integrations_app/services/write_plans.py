@@ -1,0 +1,93 @@
+"""A write's plan as plain JSON for its row and its page, and the answers a person gives to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from integrations_app.services.documents import Redactor, plain, plain_json
+from integrations_app.services.errors import InvalidError
+from integrations_app.services.operations.base import Plan, Question
+from integrations_app.vendors.errors import VendorRejectedError
+
+TEXT_LENGTH = 20_000
+FACTS_SHOWN = 50
+ITEMS_SHOWN = 200
+ANSWER_LENGTH = 500
+# An audit row tells what changed, it is no second copy of the document.
+_AUDIT_TEXT = 300
+_AUDIT_CHANGES = 50
+
+
+def shown(plan: Plan, *, note: str = "") -> dict[str, Any]:
+    """The plan as stored: {"consequence", "changes", "facts", "questions", "note"}. Without the evidence."""
+    facts = [
+        {
+            "text": plain(fact.text, 500),
+            "items": [plain(item, 300) for item in fact.items[:ITEMS_SHOWN]],
+            "hidden": max(0, len(fact.items) - ITEMS_SHOWN),
+            "tone": fact.tone,
+        }
+        for fact in plan.facts[:FACTS_SHOWN]
+    ]
+    return {
+        "consequence": plain(plan.consequence, 1000),
+        "changes": [plain_json(asdict(change), TEXT_LENGTH) for change in plan.changes],
+        "facts": facts,
+        "questions": [plain_json(asdict(question), 1000) for question in plan.questions],
+        "note": note,
+    }
+
+
+def questions(plan: Mapping[str, Any]) -> list[Question]:
+    """The questions of a stored plan."""
+    found = []
+    for kept in plan.get("questions", []):
+        choices = tuple((str(value), str(label)) for value, label in kept["choices"])
+        found.append(Question(**{**kept, "choices": choices}))
+    return found
+
+
+def checked_answers(plan: Mapping[str, Any], answers: Mapping[str, str]) -> dict[str, str]:
+    """The answers to the plan's questions, and nothing else that was posted. Raises InvalidError by question name."""
+    given: dict[str, str] = {}
+    errors: dict[str, str] = {}
+    for question in questions(plan):
+        answer = answers.get(question.name, "").strip()[:ANSWER_LENGTH]
+        if refusal := _refusal(question, answer):
+            errors[question.name] = refusal
+        given[question.name] = answer
+    if errors:
+        raise InvalidError(errors)
+    return given
+
+
+def _refusal(question: Question, answer: str) -> str:
+    if question.kind == "typed_name":
+        return "" if answer == question.expects else f"Type the name exactly: {question.expects}"
+    if not answer:
+        return "This needs an answer." if question.is_required else ""
+    if question.kind in ("choice", "conflict") and answer not in {value for value, _ in question.choices}:
+        return "Choose one of those offered."
+    return ""
+
+
+def reasons(error: Exception) -> list[dict[str, str]]:
+    """What the vendor gave as its reasons, for the page: [{"code", "field", "text"}]."""
+    if not isinstance(error, VendorRejectedError):
+        return []
+    # A refusal may quote what was sent to the vendor.
+    redact = Redactor((), lambda _: "").redact_text
+    return [
+        {"code": plain(code, 100), "field": plain(field, 200), "text": plain(redact(text), 500)}
+        for code, field, text in error.reasons
+    ]
+
+
+def for_audit(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The changes for an audit row: {"label", "before", "after"}, cut to length."""
+    return [
+        {name: plain_json(change[name], _AUDIT_TEXT) for name in ("label", "before", "after")}
+        for change in plan.get("changes", [])[:_AUDIT_CHANGES]
+    ]
