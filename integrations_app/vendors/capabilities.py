@@ -40,8 +40,9 @@ class EditableField:
 class EditRules:
     """What may be written of a vendor's document.
 
-    `fields` are those of the form. `server_owned` are top-level names the vendor sets itself: never changed by us, never
-    in the JSON editor (a client may have to send some along as it read them). `item_id` and `item_name` name the id and the name inside the items of an `EditableField.per` list.
+    `fields` are those of the form. `server_owned` are top-level names the vendor sets itself: never changed by us and
+    never in the JSON editor; a client may have to send some along as it read them. `item_id` and `item_name` name the
+    id and the name inside the items of an `EditableField.per` list.
     """
 
     fields: tuple[EditableField, ...]

@@ -31,11 +31,19 @@ _RECOMPUTED = frozenset(
         "numOfflineConnections",
     }
 )
-# Where an integration comes from, where it is and what Celigo registers for it: not for us to change, but a PUT erases
-# what it does not carry, so these go along exactly as they were read. `_registeredConnectionIds` is none of them: it
-# may be written.
+# Where an integration comes from, where it is and what is registered on it (by calls of its own): not to be changed
+# here, but a PUT erases what it does not carry, so these go along exactly as they were read.
 _CARRIED_ALONG = frozenset(
-    {"_connectorId", "_environmentId", "_parentId", "_registeredLookupCacheIds", "_sourceId", "_templateId", "sandbox"}
+    {
+        "_connectorId",
+        "_environmentId",
+        "_parentId",
+        "_registeredConnectionIds",
+        "_registeredLookupCacheIds",
+        "_sourceId",
+        "_templateId",
+        "sandbox",
+    }
 )
 # Said once, when an integration is made.
 _SAID_AT_BIRTH = frozenset({"_environmentId", "sandbox"})
