@@ -325,6 +325,12 @@ def is_choice_list(field: BoundField) -> bool:
     return isinstance(field.field.widget, RadioSelect | CheckboxSelectMultiple)
 
 
+@register.filter
+def is_json_editor(field: BoundField) -> bool:
+    """A text area whose widget asks for the editor: `Textarea(attrs={"data-editor": "json"})`."""
+    return bool(field.field.widget.attrs.get("data-editor") == "json")
+
+
 @register.simple_tag
 def control(field: BoundField, **attrs: Any) -> SafeString:
     """A form field's widget in our clothes, tied to its help and its error. `attrs`: more attributes, `_` for `-`."""
