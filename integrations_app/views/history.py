@@ -42,6 +42,7 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
         "diff": diff,
         "sections": () if diff is None else diff.noisy_sections if show_noise else diff.sections,
         "show_noise": show_noise,
+        "is_side": request.GET.get("view") == "side",
         "snapshot_refusal": refusal,
     }
 

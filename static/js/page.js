@@ -114,12 +114,64 @@ function followErrorLink(event) {
   (control || target).focus();
 }
 
-function checkTyped(event) {
-  const form = event.target.closest?.("form[data-type-to-confirm]");
-  if (!form) return;
-  const typed = form.elements.namedItem("name");
-  const isRight = typed && typed.value.trim() === form.dataset.typeToConfirm;
-  form.querySelector("button[type=submit]").classList.toggle("is-ready", Boolean(isRight));
+// A name typed to confirm: the button waits for it. Without scripts it does not, and the server compares in any case.
+
+function checkTyped(field) {
+  const isRight = field.value.trim() === field.dataset.typedName;
+  for (const button of field.form.querySelectorAll("button[type=submit]:not([formnovalidate])")) {
+    // Not `disabled`: the button keeps its place in the order of tabs and says what it waits for.
+    if (isRight) button.removeAttribute("aria-disabled");
+    else button.setAttribute("aria-disabled", "true");
+    button.setAttribute("aria-describedby", isRight ? "" : `${field.id}_typed`);
+  }
+}
+
+function checkAllTyped() {
+  for (const field of document.querySelectorAll("input[data-typed-name]")) checkTyped(field);
+}
+
+// A form that loses much when it is left by mistake (data-guard) asks first. It is compared with what the server drew,
+// so typing something and taking it back counts as nothing; data-guard="changed" says that it came back unsaved.
+
+function isChanged(control) {
+  if (control.type === "hidden" || control.type === "submit") return false;
+  if (control.matches("select")) return [...control.options].some((option) => option.selected !== option.defaultSelected);
+  if (control.matches("[type=checkbox], [type=radio]")) return control.checked !== control.defaultChecked;
+  return "defaultValue" in control && control.value !== control.defaultValue;
+}
+
+function isDirty(form) {
+  if (form.dataset.sent || form.dataset.sending) return false;
+  return form.dataset.guard === "changed" || [...form.elements].some(isChanged);
+}
+
+const dirtyForms = (root) => [...root.querySelectorAll("form[data-guard]")].filter(isDirty);
+
+function guardPage(event) {
+  if (dirtyForms(document).length) event.preventDefault();
+}
+
+function guardSwap(event) {
+  const {elt, target, requestConfig} = event.detail;
+  const lost = target ? dirtyForms(target).filter((form) => !form.contains(elt)) : [];
+  if (!lost.length) return;
+  // A poll never asks: it only waits until the form is saved.
+  if (requestConfig?.triggeringEvent && window.confirm("Leave without saving? What you typed here would be lost.")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation(); // Otherwise live.js marks as busy what will not change.
+}
+
+// Editors: their script, and CodeMirror behind it, is fetched only where there is something to edit.
+
+async function upgradeEditors() {
+  const fields = [...document.querySelectorAll("textarea[data-editor]:not([data-editor-on])")];
+  if (!fields.length) return;
+  try {
+    const {enhance} = await import(fields[0].dataset.editorScript);
+    await enhance(fields);
+  } catch {
+    announce("The editor could not be loaded; the plain field does the same");
+  }
 }
 
 // JSON tree: search opens what matches, hides what does not; a click on a name copies the path.
@@ -180,10 +232,17 @@ document.addEventListener("click", fill);
 document.addEventListener("click", followErrorLink);
 document.addEventListener("click", foldTree);
 document.addEventListener("click", copyPath);
-document.addEventListener("input", checkTyped);
+document.addEventListener("input", (event) => event.target.matches?.("input[data-typed-name]") && checkTyped(event.target));
 document.addEventListener("input", searchTree);
 document.addEventListener("htmx:afterSwap", (event) => focusErrors(event.detail.target));
+document.addEventListener("htmx:load", upgradeEditors);
+document.addEventListener("htmx:load", checkAllTyped);
+document.addEventListener("htmx:beforeRequest", guardSwap);
+window.addEventListener("beforeunload", guardPage);
+window.addEventListener("pageshow", checkAllTyped);
 window.setInterval(refreshAges, 15_000);
 document.addEventListener("visibilitychange", refreshAges);
 showCurrentTab();
 focusErrors(document);
+checkAllTyped();
+upgradeEditors();

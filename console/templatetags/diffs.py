@@ -1,0 +1,156 @@
+"""What changed, in words and marks: values before and after, the kind of a change. `{% load diffs %}`.
+
+A change is anything with `kind` ("changed", "added", "removed", "moved"), `before`, `after`, `field` and `path`. Values
+are parsed, already redacted JSON from a vendor: text, escaped, never links or HTML. A secret is `{"$secret":
+fingerprint}` and shows the beginning of its fingerprint.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from console.templatetags.json_tree import LONGEST_TEXT
+
+register = template.Library()
+
+# Colour and sign beside it repeat what the word says.
+KINDS: Final = {"added": "+", "removed": "\u2212", "changed": "\u2260", "moved": "\u2195"}
+# Longer values stand folded behind their beginning.
+_FOLDED_LENGTH: Final = 400
+_FOLDED_LINES: Final = 10
+_SUMMARY_LENGTH: Final = 90
+# Words are compared up to this length: it costs the square of their number.
+_MARKED_LENGTH: Final = 1_200
+# Two texts with less in common than this are two texts: marks all over them say nothing.
+_LEAST_IN_COMMON: Final = 0.35
+_MOST_LINES: Final = 400
+_SHORT_FINGERPRINT: Final = 4
+_WORDS: Final = re.compile(r"\s+|\S+")
+
+
+def _is_secret(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and "$secret" in value
+
+
+def _fingerprint(value: Any, other: Any = None) -> str:
+    """The beginning of a secret's fingerprint; all of it where the other secret begins alike."""
+    mine = str(value["$secret"])
+    theirs = str(other["$secret"]) if _is_secret(other) else ""
+    is_alike = mine != theirs and mine[:_SHORT_FINGERPRINT] == theirs[:_SHORT_FINGERPRINT]
+    return mine if is_alike else mine[:_SHORT_FINGERPRINT]
+
+
+def _named(value: Any) -> Any:
+    """The value with every secret in it replaced by words."""
+    if _is_secret(value):
+        return f"secret · set · {_fingerprint(value)}"
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    return [_named(item) for item in value] if isinstance(value, list) else value
+
+
+def _text(value: Any) -> str:
+    """A value as a person reads it: text as it is, anything else as JSON over several lines."""
+    text = value if isinstance(value, str) else json.dumps(_named(value), ensure_ascii=False, indent=2, default=str)
+    # JSON may hold lone surrogates, a page in UTF-8 may not.
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _is_long(text: str) -> bool:
+    return len(text) > _FOLDED_LENGTH or text.count("\n") >= _FOLDED_LINES
+
+
+def _summary(value: Any, text: str) -> str:
+    if isinstance(value, dict | list):
+        count, word = len(value), "field" if isinstance(value, dict) else "item"
+        return f"{count} {word}" if count == 1 else f"{count} {word}s"
+    first = text.strip().split("\n", 1)[0][:_SUMMARY_LENGTH]
+    return f"{first}… ({len(text):,} characters)"
+
+
+def _cut(text: str) -> str:
+    lines = text.split("\n")
+    cut = "\n".join(lines[:_MOST_LINES])
+    cut = cut[: LONGEST_TEXT * 8]
+    return cut if cut == text else f"{cut}…\n({len(text):,} characters in all)"
+
+
+def _tokens(text: str) -> list[str]:
+    return _WORDS.findall(text)
+
+
+def _marked(text: str, other: str, tag: str) -> SafeString | str:
+    """The text with the words that the other one lacks inside <ins> or <del>."""
+    if not other or max(len(text), len(other)) > _MARKED_LENGTH:
+        return text
+    matcher = difflib.SequenceMatcher(None, _tokens(other), mine := _tokens(text), autojunk=False)
+    if matcher.ratio() < _LEAST_IN_COMMON:
+        return text
+    return format_html_join("", "{}", ((part,) for part in _parts(matcher, mine, tag)))
+
+
+def _parts(matcher: difflib.SequenceMatcher[str], mine: Sequence[str], tag: str) -> Iterator[SafeString | str]:
+    for operation, _, _, start, end in matcher.get_opcodes():
+        words = "".join(mine[start:end])
+        if words:
+            yield words if operation == "equal" else format_html("<{}>{}</{}>", tag, words, tag)
+
+
+def _shown(value: Any, other: Any, tag: str) -> SafeString:
+    if _is_secret(value):
+        return format_html('<span class="secret-chip">secret · set · {}</span>', _fingerprint(value, other))
+    if value is None or value == "":
+        return format_html('<span class="none">{}</span>', "null" if value is None else "empty text")
+    text = _text(value)
+    is_block = isinstance(value, dict | list) and bool(value)
+    if _is_long(text):
+        body = format_html('<span class="val val-block" dir="auto">{}</span>', _cut(text))
+        return format_html('<details class="long"><summary>{}</summary>{}</details>', _summary(value, text), body)
+    can_mark = tag and type(value) is type(other) and isinstance(value, str | dict | list)
+    marked = _marked(text, _text(other), tag) if can_mark else text
+    return format_html('<span class="val{}" dir="auto">{}</span>', " val-block" if is_block else "", marked)
+
+
+@register.simple_tag
+def json_value(value: Any, against: Any = None) -> SafeString:
+    """A JSON value on its own: text, a block, a folded block or a secret's mark. With `against`, what is new in it is
+    marked."""
+    return _shown(value, against, "ins" if against is not None else "")
+
+
+@register.simple_tag
+def diff_before(change: Any) -> SafeString:
+    """The value a change began with, what went marked; "not there" for something added."""
+    if change.kind == "added":
+        return format_html('<span class="none">{}</span>', "not there")
+    if change.kind == "moved":
+        return format_html('<span class="val">place {}</span>', int(change.before) + 1)
+    return _shown(change.before, change.after if change.kind == "changed" else None, "del")
+
+
+@register.simple_tag
+def diff_after(change: Any) -> SafeString:
+    """The value a change ended with, what came marked; "not there" for something removed."""
+    if change.kind == "removed":
+        return format_html('<span class="none">{}</span>', "not there")
+    if change.kind == "moved":
+        return format_html('<span class="val">place {}</span>', int(change.after) + 1)
+    return _shown(change.after, change.before if change.kind == "changed" else None, "ins")
+
+
+@register.simple_tag
+def change_kind(change: Any) -> SafeString:
+    """What happened, as a sign and a word: "+ added"."""
+    kind = str(change.kind)
+    words = "secret changed" if kind == "changed" and _is_secret(change.before) and _is_secret(change.after) else kind
+    return format_html(
+        '<span class="ck ck-{}"><span aria-hidden="true">{}</span> {}</span>', kind, KINDS.get(kind, "·"), words
+    )
