@@ -206,7 +206,11 @@ class SupportsRegistration(Protocol):
 class SupportsSteps(Protocol):
     """Installing and uninstalling go step by step; what a step asks for is the vendor's JSON.
 
-    The listings "install_steps" and "uninstall_steps" read them: `values` hold type and completed.
+    The listings "install_steps" and "uninstall_steps" read them: `values` hold place (from 1), type, is_completed and
+    description; of the first that is not completed also `form`, what it asks for in a neutral shape: {"wants":
+    "connection", "form", "document", "address", "stack" or "nothing"; "note"; "connection_type", "connection_name";
+    "address"; "fields": [{"name", "kind" (text, long, number, truth, choice, choices, json, secret, hidden), "label",
+    "help", "is_required", "default", "choices": [{"id", "label"}]}]; "form_id": another one when the questions change}.
     """
 
     def submit_step(

@@ -11,6 +11,7 @@ from typing import Any
 
 from integrations_app.vendors.capabilities import RemoteItem
 from integrations_app.vendors.celigo.reading import ID_LENGTH, SLUG
+from integrations_app.vendors.celigo.step_forms import describe
 from integrations_app.vendors.errors import VendorResponseError
 from integrations_app.vendors.parsing import document as object_of
 from integrations_app.vendors.parsing import documents, identifier, moment, number, text, truth
@@ -139,28 +140,32 @@ def error_record(document: Document) -> RemoteItem:
 
 
 def steps(found: Iterable[Document]) -> tuple[RemoteItem, ...]:
-    """Steps of an installation in their order; a step has no id of its own, so its place is the item's id."""
-    return tuple(_step(document, place) for place, document in enumerate(found))
+    """Steps of an installation in their order; a step has no id of its own, so its place is the item's id.
+
+    Only the next one to do tells what it asks for (`values["form"]`): a thousand forms are nobody's business yet.
+    """
+    listed = list(found)
+    undone = (place for place, step in enumerate(listed) if step and truth(step.get("completed")) is not True)
+    following = next(undone, None)
+    return tuple(_step(document, place, is_next=place == following) for place, document in enumerate(listed))
 
 
-def _step(document: Document, place: int) -> RemoteItem:
+def _step(document: Document, place: int, *, is_next: bool) -> RemoteItem:
     """`is_completed` False also where Celigo does not say: the first such step is the next to do.
 
     Source: Celigo help, "Integration apps"; Celigo's web app.
     """
     kind = text(document.get("type"), 40) or ("template_zip" if document.get("templateZip") is True else "")
-    return RemoteItem(
-        str(place),
-        text(document.get("name"), 300) or f"Step {place + 1}",
-        {
-            "place": place + 1,
-            "type": kind,
-            "is_completed": truth(document.get("completed")) is True,
-            "description": text(document.get("description"), 2000),
-            "connection_id": identifier(document.get("_connectionId"), ID_LENGTH),
-        },
-        document,
-    )
+    values: dict[str, Any] = {
+        "place": place + 1,
+        "type": kind,
+        "is_completed": truth(document.get("completed")) is True,
+        "description": text(document.get("description"), 2000),
+        "connection_id": identifier(document.get("_connectionId"), ID_LENGTH),
+    }
+    if is_next:
+        values["form"] = describe(document, kind)
+    return RemoteItem(str(place), text(document.get("name"), 300) or f"Step {place + 1}", values, document)
 
 
 def revision(document: Document) -> RemoteItem:
