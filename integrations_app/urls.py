@@ -6,11 +6,14 @@ from django.urls import include, path
 
 from console.access.urls import tenant_patterns
 from integrations_app.views import (
+    changes,
     credentials,
+    editing,
     health,
     home,
     integrations,
     jobs,
+    listing,
     live_search,
     search,
     tenants,
@@ -27,9 +30,22 @@ integration_urls = (
         path("t/<slug:tenant>/integrations/<uuid:pk>/", integrations.detail, name="detail"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/refresh/", integrations.refresh, name="refresh"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/snapshot/", integrations.snapshot, name="snapshot"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/listings/<slug:kind>/read/", listing.read, name="read_listing"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/edit/", editing.edit, name="edit"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/<slug:tab>/", integrations.tab, name="tab"),
     ],
     "integrations",
+)
+change_urls = (
+    [
+        path("t/<slug:tenant>/changes/<uuid:pk>/", changes.detail, name="detail"),
+        path("t/<slug:tenant>/changes/<uuid:pk>/confirm/", changes.confirm, name="confirm"),
+        path("t/<slug:tenant>/changes/<uuid:pk>/abandon/", changes.abandon, name="abandon"),
+        path("t/<slug:tenant>/changes/<uuid:pk>/settle/", changes.settle, name="settle"),
+        path("t/<slug:tenant>/changes/<uuid:pk>/look-again/", changes.look_again, name="look_again"),
+        path("t/<slug:tenant>/changes/<uuid:pk>/undo/", changes.undo, name="undo"),
+    ],
+    "changes",
 )
 account_urls = (
     [
@@ -72,6 +88,7 @@ tenant_urls = ([*tenant_patterns, path("t/<slug:tenant>/", tenants.detail, name=
 urlpatterns = [
     path("", home.home, name="home"),
     path("", include(integration_urls)),
+    path("", include(change_urls)),
     path("", include(account_urls)),
     path("", include(job_urls)),
     path("", include(credential_urls)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -94,3 +95,23 @@ def make_things(tenant: Tenant, *, by: User | None = None) -> Things:
     )
     assert account.credential is not None
     return Things(account.credential, account, integration, snapshot, make_job(account, by=by))
+
+
+def make_listing(integration: Integration, kind: str, *rows: Mapping[str, Any], scope: str = "", **columns: Any) -> Any:
+    """A listing as a worker leaves it; each row needs a `remote_id` and a `name`, the rest is what it says."""
+    from django.utils import timezone
+
+    from integrations_app.models import Listing
+    from integrations_app.services.documents import canonical
+
+    empty: dict[str, Any] = {"values": {}, "raw": {}, "at": None}
+    return Listing.objects.create(
+        tenant=integration.tenant,
+        vendor_account=integration.vendor_account,
+        integration=integration,
+        kind=kind,
+        scope=scope,
+        items=canonical([{**empty, **row} for row in rows]),
+        count=len(rows),
+        **{"read_at": timezone.now(), **columns},
+    )

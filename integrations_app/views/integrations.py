@@ -22,9 +22,10 @@ from console.http import SignedInRequest, TenantRequest, render_page
 from integrations_app import tabs
 from integrations_app.models import Integration, IntegrationPart, VendorAccount
 from integrations_app.services import integrations as service
-from integrations_app.services import snapshots, states, vendor_accounts
+from integrations_app.services import listings, snapshots, states, vendor_accounts
 from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
+from integrations_app.views import offered
 from integrations_app.views.starting import job_started
 
 PAGE_SIZE = 50
@@ -174,9 +175,9 @@ def _tab(request: TenantRequest, pk: uuid.UUID, slug: str) -> HttpResponse:
         "account_state": vendor_accounts.shown_state(integration.vendor_account),
         "vendor": vendor_words(integration.vendor),
         "tabs": _shown_tabs(request, integration, chosen),
-        "tab_template": f"integrations/tabs/{chosen.slug}.html",
-        "actions": _actions(request, integration),
-        "menu": _menu(integration),
+        "tab_template": chosen.template_name,
+        "actions": offered.actions(request, integration),
+        "menu": offered.menu(request, integration),
         **chosen.build(request, integration),
     }
     return render_page(request, "integrations/detail.html", "integrations/_tab.html", context)
@@ -187,7 +188,7 @@ def _find(request: TenantRequest, pk: uuid.UUID) -> Integration:
     rows = Integration.objects.for_tenant(request.tenant).select_related(
         "tenant", "vendor_account__tenant", "vendor_account__credential", "vendor_account__gate", "document"
     )
-    return get_object_or_404(rows.prefetch_related(parts), pk=pk)
+    return get_object_or_404(rows.prefetch_related(parts, listings.with_listings(request.tenant)), pk=pk)
 
 
 def _shown_tabs(request: TenantRequest, integration: Integration, chosen: tabs.Tab) -> list[dict[str, Any]]:
@@ -198,42 +199,13 @@ def _shown_tabs(request: TenantRequest, integration: Integration, chosen: tabs.T
             "url": reverse("integrations:detail", args=here)
             if tab.slug == "overview"
             else reverse("integrations:tab", args=[*here, tab.slug]),
-            "is_current": tab is chosen,
+            "is_current": tab.slug == chosen.slug,
             "count": tab.count(integration) if tab.count else None,
+            "as_of": tab.as_of(integration) if tab.as_of else None,
         }
-        for tab in tabs.TABS
-        if tab.is_offered(integration) and tab.permission in request.permissions
+        for tab in tabs.tabs_of(integration)
+        if tab.is_listed and tab.permission in request.permissions
     ]
-
-
-def _actions(request: TenantRequest, integration: Integration) -> list[dict[str, Any]]:
-    """The two most used actions; one that is not possible stays, with the reason."""
-    lost = ""
-    if integration.vendor_account.is_removed:
-        lost = "Its vendor account was removed here, so nothing can be asked of the vendor."
-    elif integration.state == Integration.State.GONE:
-        lost = "It is gone at the vendor; what is shown is the last that was seen."
-    actions = []
-    for name, label, permission in (
-        ("refresh", "Refresh", Permission.INTEGRATION_SYNC),
-        ("snapshot", "Snapshot", Permission.SNAPSHOT_CREATE),
-    ):
-        reason = "" if permission in request.permissions else policy.refusal(permission, request.tenant)
-        if name == "snapshot" and not reason and lost:
-            reason = lost
-        if name == "refresh" and not reason and integration.vendor_account.is_removed:
-            reason = lost
-        url = reverse(f"integrations:{name}", args=[request.tenant.slug, integration.pk])
-        actions.append({"label": label, "id": name, "url": url, "reason": reason})
-    return actions
-
-
-def _menu(integration: Integration) -> list[dict[str, Any]]:
-    url = integration.remote_url
-    label = f"Open at {registry.vendor(integration.vendor).label}"
-    if not url.startswith("https://"):
-        return [{"label": label, "reason": "The vendor gives no address of a page for it."}]
-    return [{"label": label, "url": url, "method": "get", "symbol": "external", "is_external": True}]
 
 
 @require_POST

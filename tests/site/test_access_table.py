@@ -44,6 +44,7 @@ INSIDE = {
     "integrations:sync": Row(OPERATE, method="post"),
     "integrations:detail": Row(SEE, takes="integration"),
     "integrations:tab": Row(SEE, takes="integration", extra=("raw",)),
+    "integrations:read_listing": Row(OPERATE, takes="integration", method="post", extra=("flows",)),
     "integrations:refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:snapshot": Row(OPERATE, takes="integration", method="post"),
     "vendor_accounts:index": Row(SEE),
