@@ -41,6 +41,13 @@ SHAPES: Final[Mapping[str, str]] = {
     "failed": "bad",
     "cancelled": "off",
     "unknown": "unknown",
+    # changes at a vendor
+    "checking": "run",
+    "ready": "warn",
+    "sent": "run",
+    "done": "ok",
+    "not_done": "bad",
+    "abandoned": "off",
     # vendor accounts
     "untested": "off",
     "ok": "ok",

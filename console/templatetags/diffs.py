@@ -8,9 +8,10 @@ fingerprint}` and shows the beginning of its fingerprint.
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from django import template
@@ -33,7 +34,12 @@ _MARKED_LENGTH: Final = 1_200
 _LEAST_IN_COMMON: Final = 0.35
 _MOST_LINES: Final = 400
 _SHORT_FINGERPRINT: Final = 4
-_WORDS: Final = re.compile(r"\s+|\S+")
+# A word carries the space before it, so that words marked one after the other become one mark.
+_ABSENT: Final = {"$absent": True}
+_WORDS: Final = re.compile(r"\s*\S+|\s+\Z")
+# How much of a long text is shown: before and after what changed, and of the change itself.
+_CONTEXT: Final = 60
+_MOST_CHANGED: Final = 600
 
 
 def _is_secret(value: Any) -> bool:
@@ -100,8 +106,48 @@ def _marked(text: str, other: str, tag: str) -> SafeString | str:
 def _parts(matcher: difflib.SequenceMatcher[str], mine: Sequence[str], tag: str) -> Iterator[SafeString | str]:
     for operation, _, _, start, end in matcher.get_opcodes():
         words = "".join(mine[start:end])
-        if words:
-            yield words if operation == "equal" else format_html("<{}>{}</{}>", tag, words, tag)
+        rest = words.lstrip()
+        if operation == "equal" or not rest:
+            yield words
+        else:
+            yield words[: len(words) - len(rest)]
+            yield format_html("<{}>{}</{}>", tag, rest, tag)
+
+
+def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+    """How many characters both begin with."""
+    pairs = zip(one, other, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _excerpt(text: str, other: str, tag: str) -> SafeString:
+    """What differs in a long text, with a little around it: from the first to the last difference."""
+    start = _alike(text, other)
+    end = min(_alike(reversed(text), reversed(other)), len(text) - start, len(other) - start)
+    stop = len(text) - end
+    changed = text[start:stop]
+    before, after = text[max(start - _CONTEXT, 0) : start], text[stop : stop + _CONTEXT]
+    if len(changed) > _MOST_CHANGED:
+        changed, after = f"{changed[:_MOST_CHANGED]}…", ""
+    marked = format_html("<{}>{}</{}>", tag, changed, tag) if changed else ""
+    return format_html(
+        '<span class="val" dir="auto">{}{}{}{}{}</span>',
+        "…" if start > _CONTEXT else "",
+        before,
+        marked,
+        after,
+        "…" if after and stop + _CONTEXT < len(text) else "",
+    )
+
+
+def _long(value: Any, text: str, other: Any, tag: str) -> SafeString:
+    """A long value folded; where it changed, the changed part stands in front of it."""
+    body = format_html('<span class="val val-block" dir="auto">{}</span>', _cut(text))
+    if not tag or type(value) is not type(other):
+        return format_html('<details class="long"><summary>{}</summary>{}</details>', _summary(value, text), body)
+    excerpt = _excerpt(text, _text(other), tag)
+    words = f"all {len(text):,} characters"
+    return format_html('{}<details class="long"><summary>{}</summary>{}</details>', excerpt, words, body)
 
 
 def _shown(value: Any, other: Any, tag: str) -> SafeString:
@@ -110,19 +156,25 @@ def _shown(value: Any, other: Any, tag: str) -> SafeString:
     if value is None or value == "":
         return format_html('<span class="none">{}</span>', "null" if value is None else "empty text")
     text = _text(value)
-    is_block = isinstance(value, dict | list) and bool(value)
     if _is_long(text):
-        body = format_html('<span class="val val-block" dir="auto">{}</span>', _cut(text))
-        return format_html('<details class="long"><summary>{}</summary>{}</details>', _summary(value, text), body)
-    can_mark = tag and type(value) is type(other) and isinstance(value, str | dict | list)
-    marked = _marked(text, _text(other), tag) if can_mark else text
+        return _long(value, text, other, tag)
+    is_block = isinstance(value, dict | list) and bool(value)
+    marked: SafeString | str = text
+    if tag and type(value) is type(other) and isinstance(value, str | dict | list):
+        marked = _marked(text, _text(other), tag)
+    elif tag and isinstance(value, str) and isinstance(other, int | float):
+        # The number 5 and the text "5" would look alike.
+        marked = json.dumps(text, ensure_ascii=False)
     return format_html('<span class="val{}" dir="auto">{}</span>', " val-block" if is_block else "", marked)
 
 
 @register.simple_tag
 def json_value(value: Any, against: Any = None) -> SafeString:
     """A JSON value on its own: text, a block, a folded block or a secret's mark. With `against`, what is new in it is
-    marked."""
+    marked. {"$absent": true} stands for no such field.
+    """
+    if value == _ABSENT:
+        return format_html('<span class="none">{}</span>', "not there")
     return _shown(value, against, "ins" if against is not None else "")
 
 

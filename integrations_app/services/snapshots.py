@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -15,6 +16,7 @@ from console.audit.services import record
 from integrations_app.models import Integration, IntegrationDocument, Job, Snapshot
 from integrations_app.services import integrations, jobs
 from integrations_app.services.differences import Diff, diff
+from integrations_app.services.documents import load
 from integrations_app.vendors.errors import VendorNotFoundError
 
 NOTE_LENGTH = 300
@@ -94,6 +96,21 @@ def history(integration: Integration) -> QuerySet[Snapshot]:
     """The snapshots of an integration, newest first, without their documents."""
     kept = Snapshot.objects.for_tenant(integration.tenant).filter(integration=integration)
     return kept.select_related("by", "job").defer("sealed", "redacted")
+
+
+def redacted_of_digest(integration: Integration, wanted: str) -> dict[str, Any] | None:
+    """The redacted document whose digest (hex) this is: the present one, or one a snapshot kept; None for no known."""
+    try:
+        digest = bytes.fromhex(wanted)
+    except ValueError:
+        return None
+    documents = IntegrationDocument.objects.for_tenant(integration.tenant).filter(pk=integration.pk, digest=digest)
+    kept = Snapshot.objects.for_tenant(integration.tenant).filter(integration=integration, digest=digest)
+    found = documents.first() or kept.first()
+    if found is None:
+        return None
+    document: dict[str, Any] = load(found.redacted)
+    return document
 
 
 def compare(before: Snapshot, after: Snapshot | None = None) -> Diff:

@@ -241,6 +241,24 @@ def look_again(write: VendorWrite, *, by: User) -> VendorWrite:
     return current
 
 
+def cannot_undo(write: VendorWrite) -> str:
+    """Why a write cannot be put back by another one, "" when it can be asked for."""
+    if write.state != WriteState.DONE or not registry.operation(write.operation).is_undoable:
+        return "Only an edit that was done can be undone."
+    if write.integration is None or write.integration.gone_at is not None:
+        return "The integration is gone."
+    if write.snapshot is None:
+        return "The snapshot from before is not here any more."
+    return ""
+
+
+def undo(write: VendorWrite, *, by: User, key: str) -> VendorWrite:
+    """Ask for the values from before a done write; what moved since is a conflict. Raises as `request` does."""
+    if reason := cannot_undo(write):
+        raise InvalidError({"": reason})
+    return request(write.operation, by=by, integration=write.integration, params={"undo": write.pk.hex}, key=key)
+
+
 def _locked(write: VendorWrite) -> VendorWrite:
     rows = VendorWrite.objects.select_related("tenant", "vendor_account", "integration", "job")
     return rows.select_for_update(of=("self",)).get(pk=write.pk)
@@ -545,6 +563,7 @@ def resume_lost() -> int:
 __all__ = [
     "Watcher",
     "abandon",
+    "cannot_undo",
     "check",
     "confirm",
     "confirm_in_batch",
@@ -554,5 +573,6 @@ __all__ = [
     "request",
     "resume_lost",
     "settle_by_person",
+    "undo",
     "unsupported_reason",
 ]

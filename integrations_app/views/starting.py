@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django_htmx.http import trigger_client_event
+from django_htmx.http import HttpResponseClientRedirect, trigger_client_event
 
 from console.http import wants_fragment
-from integrations_app.models import Job
+from integrations_app.models import Job, VendorWrite
 
 
 def job_started(request: HttpRequest, job: Job, *, answer: HttpResponse | None = None) -> HttpResponse:
@@ -20,3 +20,9 @@ def job_started(request: HttpRequest, job: Job, *, answer: HttpResponse | None =
     response = answer or HttpResponse(status=204)
     toast = {"text": f"{job.title}: started.", "tone": "run", "href": job.get_absolute_url(), "link": "Follow"}
     return trigger_client_event(response, "toast", toast)
+
+
+def write_started(request: HttpRequest, write: VendorWrite) -> HttpResponse:
+    """Lead to the write's page, where what it would do is shown and confirmed, and then what became of it."""
+    url = write.get_absolute_url()
+    return HttpResponseClientRedirect(url) if wants_fragment(request) else redirect(url)
