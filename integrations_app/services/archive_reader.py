@@ -22,16 +22,15 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from integrations_app.services.archive_child import process
 from integrations_app.services.archive_child.bounds import MAX_CONTENT_BYTES, MAX_ENTRIES, MAX_PATH_CHARACTERS
-from integrations_app.services.documents import plain
 
 log = structlog.get_logger(__name__)
 
 # Where the child's own modules are imported from: appended, so that nothing here takes the place of the library.
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 _START: Final = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from integrations_app.services.archive_child.process import main; sys.exit(main(sys.argv[1:]))"
+    f"import sys; sys.path.append(sys.argv.pop(1)); from {process.__name__} import main; sys.exit(main(sys.argv[1:]))"
 )
 KINDS: Final = frozenset({"json", "text", "binary", "archive", "folder"})
 _HEAD: Final = struct.Struct(">cL")
@@ -152,7 +151,13 @@ def _refusal(said: dict[str, Any]) -> ArchiveRefusedError:
     code = str(said.get("code", ""))
     if not _CODE.fullmatch(code):
         return _nonsense()
-    return ArchiveRefusedError(code, plain(str(said.get("sentence", "")), 300), plain(str(said.get("entry", "")), 200))
+    return ArchiveRefusedError(code, _printable(said.get("sentence"), 300), _printable(said.get("entry"), 200))
+
+
+def _printable(said: object, limit: int) -> str:
+    """What it says, with what cannot be seen spelled out: the names at fault are made to deceive."""
+    text = said if isinstance(said, str) else ""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:limit])[:limit]
 
 
 def _nonsense() -> ArchiveRefusedError:
@@ -244,7 +249,7 @@ class _Child:
         is_ready = poll.poll(max(0.0, self._left_seconds) * 1000)
         self._left_seconds -= time.monotonic() - began
         if not is_ready:
-            raise _too_long()
+            raise _too_costly()
 
     def _ended(self) -> ArchiveRefusedError:
         """Why it ended without a last word: the kernel's limit of time, or a fault that the archive led it into."""
@@ -253,8 +258,8 @@ class _Child:
         except subprocess.TimeoutExpired:  # it closed its pipe and stays
             status = self._kill()
         log.warning("archive_reader_ended", status=status)
-        return _too_long() if status in (-signal.SIGXCPU, -signal.SIGKILL) else _nonsense()
+        return _too_costly() if status in (-signal.SIGXCPU, -signal.SIGKILL) else _nonsense()
 
 
-def _too_long() -> ArchiveRefusedError:
-    return ArchiveRefusedError("time", "Reading the archive takes longer than it may.")
+def _too_costly() -> ArchiveRefusedError:
+    return ArchiveRefusedError("too_costly", "Reading the archive takes more time or memory than it may.")

@@ -8,9 +8,11 @@ MAX_ENTRIES = 10_000
 MAX_DIRECTORY_BYTES = 8 * 1024 * 1024
 MAX_ENTRY_BYTES = 32 * 1024 * 1024
 MAX_UNPACKED_BYTES = 128 * 1024 * 1024
-# What deflate can do at most is 1032; JSON that repeats itself reaches 60. Small files are let be.
+# Deflate can do 1032; a document that repeats itself, as an honest one of some hundred kB may, reaches 300.
 MAX_RATIO = 200
-RATIO_MATTERS_BYTES = 256 * 1024
+# From here on it matters: for one entry, and for all together.
+RATIO_MATTERS_BYTES = 1024 * 1024
+TOTAL_RATIO_MATTERS_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 20
 MAX_STEP_BYTES = 255
 MAX_PATH_CHARACTERS = 400

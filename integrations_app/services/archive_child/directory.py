@@ -21,6 +21,7 @@ from integrations_app.services.archive_child.bounds import (
     NAME_EXTRA,
     RATIO_MATTERS_BYTES,
     STORED,
+    TOTAL_RATIO_MATTERS_BYTES,
     ZIP64_EXTRA,
     Entry,
     Refused,
@@ -134,6 +135,8 @@ def read_entries(pipes: Pipes, directory: Directory) -> list[Entry]:
         entries.append(entry)
     if at != stop:
         raise Refused("directory_size", "The archive's directory lists more than it says.")
+    if unpacked > TOTAL_RATIO_MATTERS_BYTES and unpacked > pipes.size * MAX_RATIO:
+        raise Refused("ratio", f"The archive unpacks to more than {MAX_RATIO} times its size.")
     return entries
 
 

@@ -21,8 +21,8 @@ _DESCRIPTOR_MARK = b"PK\x07\x08"
 
 def check_layout(pipes: Pipes, entries: list[Entry], directory: Directory) -> None:
     """Every byte before the directory belongs to exactly one entry, whose own header says what the directory says."""
-    at = 0
-    for entry, after in zip(entries, [*(entry.offset for entry in entries[1:]), directory.offset], strict=True):
+    at, starts = 0, [*(entry.offset for entry in entries), directory.offset]
+    for entry, after in zip(entries, starts[1:], strict=True):
         if entry.offset < at:
             raise Refused("overlap", "Two entries share their data.", entry.path)
         if entry.offset > at:

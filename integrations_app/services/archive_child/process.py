@@ -131,7 +131,7 @@ def main(arguments: list[str]) -> int:
     except Refused as refused:
         pipes.send_json(b"X", dict(refused.verdict))
     except MemoryError:
-        pipes.send_json(b"X", {"code": "memory", "sentence": "Reading the archive takes more memory than it may."})
+        pipes.send_json(b"X", {"code": "too_costly", "sentence": "Reading the archive takes more memory than it may."})
     return 0
 
 
