@@ -39,7 +39,7 @@ _ABSENT: Final = {"$absent": True}
 _WORDS: Final = re.compile(r"\s*\S+|\s+\Z")
 # How much of a long text is shown: before and after what changed, and of the change itself.
 _CONTEXT: Final = 60
-_MOST_CHANGED: Final = 600
+_MOST_CHANGED: Final = 240
 
 
 def _is_secret(value: Any) -> bool:

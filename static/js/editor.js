@@ -165,7 +165,8 @@ function looks(cm) {
   const theme = cm.EditorView.theme({
     "&": {color: "var(--c-text)", backgroundColor: "var(--c-surface)", fontSize: "var(--t-xs)", borderRadius: "var(--r)"},
     "&.cm-focused": {outline: "none"},
-    ".cm-scroller": {fontFamily: "var(--tblr-font-monospace)", lineHeight: "1.25rem", minHeight: "10rem", maxHeight: "60vh"},
+    ".cm-scroller": {fontFamily: "var(--tblr-font-monospace)", lineHeight: "1.25rem", maxHeight: "60vh"},
+    ".cm-content, .cm-gutter": {minHeight: "10rem"},
     ".cm-content": {caretColor: "var(--c-text)", padding: "var(--s2) 0"},
     ".cm-cursor, .cm-dropCursor": {borderLeftColor: "var(--c-text)"},
     ".cm-gutters": {backgroundColor: "var(--c-sunken)", color: "var(--c-muted)", borderRight: "1px solid var(--c-line)", borderRadius: "var(--r) 0 0 var(--r)"},
@@ -341,7 +342,7 @@ function extensions(cm, textarea, field, label) {
     cm.EditorView.contentAttributes.of(attributes(field, textarea, label)),
     cm.lineNumbers(), cm.foldGutter({openText: "▾", closedText: "▸"}), cm.codeFolding(), cm.lintGutter(),
     cm.history(), cm.drawSelection(), cm.indentOnInput(), cm.indentUnit.of("  "), cm.bracketMatching(),
-    cm.highlightActiveLine(), cm.highlightActiveLineGutter(), cm.highlightSpecialChars(), cm.highlightSelectionMatches(),
+    cm.highlightActiveLine(), cm.highlightActiveLineGutter(), cm.highlightSpecialChars(), cm.highlightSelectionMatches({minSelectionLength: 3}),
     cm.EditorView.lineWrapping, cm.bidiIsolates(), cm.json(), cm.search(), cm.linter(source, {delay: PATIENCE}), secretMarks(cm),
     // No binding for Tab: it goes on to the next field, as everywhere else in a form.
     cm.keymap.of([...cm.defaultKeymap, ...cm.historyKeymap, ...cm.foldKeymap, ...cm.searchKeymap, ...cm.lintKeymap]),
