@@ -39,8 +39,24 @@ class Maker:
         """The whole document of integration `number` (from 0), with the counters of the list."""
         dice = Dice(self.salt, "integration", number)
         document = self._plain(number, dice)
-        _SHAPES[(number + self._offset) % len(_SHAPES)](self, number, dice, document)
+        self._shape(number)(self, number, dice, document)
         return document
+
+    def connection_ids(self, number: int) -> list[str]:
+        """The connections that were made for integration `number`, registered with it or not."""
+        ids: list[str] = self._plain(number, Dice(self.salt, "integration", number))["_registeredConnectionIds"]
+        return ids
+
+    def has_offline_connection(self, number: int) -> bool:
+        """Whether the first of those connections is offline."""
+        return self._shape(number) is _offline
+
+    def is_half_installed(self, number: int) -> bool:
+        """Whether integration `number` waits for somebody to go on installing it."""
+        return self._shape(number) is _half_installed
+
+    def _shape(self, number: int) -> Shape:
+        return _SHAPES[(number + self._offset) % len(_SHAPES)]
 
     @property
     def user_id(self) -> str:

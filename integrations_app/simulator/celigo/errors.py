@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from integrations_app.simulator.wire import Response
+
+Problem = dict[str, str]
 
 
 class RefusedError(Exception):
@@ -23,5 +27,14 @@ def failed(
     status: int, code: str, message: str, field: str = "", headers: list[tuple[str, str]] | None = None
 ) -> RefusedError:
     """Any other failure, with one error in the array."""
-    error = {"code": code, "message": message} | ({"field": field} if field else {})
-    return RefusedError(Response.of_json({"errors": [error]}, status, headers))
+    return RefusedError(Response.of_json({"errors": [problem(code, message, field)]}, status, headers))
+
+
+def problem(code: str, message: str, field: str = "") -> Problem:
+    """One error of the array."""
+    return {"code": code, "message": message} | ({"field": field} if field else {})
+
+
+def refused(problems: list[Problem], *, beside: dict[str, Any] | None = None) -> RefusedError:
+    """422 with several errors at once; `beside` stands next to the array (`steps`)."""
+    return RefusedError(Response.of_json({"errors": problems, **(beside or {})}, 422))

@@ -14,8 +14,11 @@ import zipfile
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations_app.simulator.celigo.documents import COUNTERS
+from integrations_app.simulator.celigo.clones import BELOW
+from integrations_app.simulator.celigo.connections import masked
+from integrations_app.simulator.celigo.documents import COUNTERS, Document
 from integrations_app.simulator.celigo.errors import failed
+from integrations_app.simulator.celigo.shelf import Shelf
 from integrations_app.simulator.names import DATA_DATE
 from integrations_app.simulator.wire import Account, PretendVendor, Request, Response
 from integrations_app.simulator.world import World
@@ -55,21 +58,31 @@ class TemplateArchives:
 
     def _archive(self, account_name: str, file_name: str) -> bytes:
         account = self._world.account(account_name)
-        document = (
-            self._world.items(self._vendor, account).get(file_name.removesuffix(".zip"))
-            if account is not None
-            else None
-        )
-        if document is None:
+        shelf = Shelf(self._world, self._vendor, account) if account is not None else None
+        document = shelf.items.get(file_name.removesuffix(".zip")) if shelf else None
+        if shelf is None or document is None:
             raise failed(404, "not_found", "No such file.")
-        content = {name: value for name, value in document.items() if name not in COUNTERS}
+        with self._world.lock:
+            inside = [(kind, masked(each)) for kind, each in _resources(shelf, document)]
         if self._world.switch("celigo.archive_layout") == "manifest":
-            return _zip({"manifest.json": {"objects": [{"model": "Integration", "doc": content}]}})
-        return _zip({f"integrations/{document['_id']}.json": content})
+            objects = [{"model": kind.capitalize(), "doc": each} for kind, each in inside]
+            return _zip({"manifest.json": {"objects": objects}})
+        return _zip({f"{kind}s/{each['_id']}.json": each for kind, each in inside})
 
     def _signature(self, name: str, expires: str) -> str:
         key = f"simulated archive key {self._world.seed}".encode()
         return hmac.new(key, f"{name}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def _resources(shelf: Shelf, document: Document) -> list[tuple[str, Document]]:
+    """Everything an archive holds, with its kind: the integration first, without the counters of the list."""
+    content = {name: value for name, value in document.items() if name not in COUNTERS}
+    found = [("integration", content)]
+    for kind in BELOW:
+        found += [(kind, each) for each in shelf.all_of(kind, shelf.number(document["_id"]))]
+    used = [*document.get("_registeredConnectionIds", []), *(each.get("_connectionId") for _, each in found)]
+    connections = [shelf.get("connection", each) for each in dict.fromkeys(used) if each]
+    return [*found, *(("connection", each) for each in connections if each is not None)]
 
 
 def _zip(files: dict[str, Any]) -> bytes:

@@ -1,26 +1,22 @@
-"""Who asks, how often, and for what: authentication, rate limit and the operations of a pretend Celigo."""
+"""Who asks, and how often: authentication and rate limit of a pretend Celigo; `routes` has its operations."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
+from integrations_app.simulator.celigo import paging
 from integrations_app.simulator.celigo.bucket import LeakyBuckets
-from integrations_app.simulator.celigo.documents import COUNTERS, NAME_LENGTH, Document, Maker
+from integrations_app.simulator.celigo.call import SCOPED_SUFFIX, Call
+from integrations_app.simulator.celigo.documents import NAME_LENGTH, Document, Maker
 from integrations_app.simulator.celigo.errors import RefusedError, denied, failed
-from integrations_app.simulator.celigo.projection import Projection
+from integrations_app.simulator.celigo.routes import find
+from integrations_app.simulator.celigo.shelf import Shelf
 from integrations_app.simulator.celigo.switches import SWITCHES
 from integrations_app.simulator.celigo.template import TemplateArchives
 from integrations_app.simulator.wire import Account, Request, Response, Switch
 from integrations_app.simulator.world import World
 
 EU_REGION = "simulator-eu"
-# The account's token with this behind it is one whose allow-list leaves out about half of the integrations.
-SCOPED_SUFFIX = "-scoped"
-LARGEST_PAGE = 1000
 
 
 class PretendCeligo:
@@ -71,17 +67,21 @@ class PretendCeligo:
         segments = request.segments[1:] if in_eu else request.segments
         account = self._let_in(request, in_eu=in_eu)
         self._spend_token(account)
+        call = Call(request, account, self._world, Shelf(self._world, self, account))
         match (request.method, *segments):
             case ("GET", "v1", "tokenInfo"):
-                return self._token_info(request, account)
-            case ("GET", "v1", "integrations"):
-                return self._list(request, account)
-            case ("GET", "v1", "integrations", identifier):
-                return self._get(request, account, identifier)
-            # The vendor's table says GET, its sample says POST: both are in use.
-            case ("GET" | "POST", "v1", "integrations", identifier, "template"):
-                return self._template(request, account, identifier)
-        raise failed(404, self._world.switch("celigo.not_found_code"), "No such endpoint.")
+                return self._token_info(call)
+            case ("GET" | "POST" as method, "v1", "integrations", identifier, "template"):
+                return self._template(call, method, identifier)
+        route = find(request.method, segments[1:]) if segments[:1] == ("v1",) else None
+        if route is None:
+            raise call.not_found("Endpoint")
+        operation, ids = route
+        if operation is paging.integrations:  # long, and takes the lock for each of its items
+            return operation(call)
+        # One change at a time, written to disk with its line in the ledger; nobody reads half of one.
+        with self._world.lock if request.method == "GET" else self._world.batch():
+            return operation(call, *ids)
 
     def _account(self, request: Request) -> Account | None:
         token = request.bearer().removesuffix(SCOPED_SUFFIX)
@@ -107,105 +107,21 @@ class PretendCeligo:
             headers = [("Retry-After", str(wait))] if self._world.switch("celigo.retry_after_is_sent") else []
             raise failed(429, "rate_limited", f"Throttled; wait {wait} s.", headers=headers)
 
-    # --- operations ----------------------------------------------------------------------------------------------
+    # --- what needs more than the account's things -----------------------------------------------------------------
 
-    def _token_info(self, request: Request, account: Account) -> Response:
+    def _token_info(self, call: Call) -> Response:
         """Whose token it is: a user id, never a name or an e-mail address."""
-        if account.script == "partial":
+        if call.account.script == "partial":
             raise denied(403, "Forbidden")
-        answer = {"_userId": Maker(account.salt).user_id}
-        if self._world.switch("celigo.token_info_has_scope"):
-            answer["scope"] = "limited" if _is_scoped(request) else "fullaccess"
+        answer = {"_userId": call.shelf.maker.user_id}
+        if call.switch("token_info_has_scope"):
+            answer["scope"] = "limited" if call.is_scoped else "fullaccess"
         return Response.of_json(answer)
 
-    def _list(self, request: Request, account: Account) -> Response:
-        if self._world.switch("celigo.include_brackets_fail") and request.param("include[]") is not None:
-            raise failed(500, "internal_error", "Unexpected error.")
-        projection = Projection(request)
-        limit = self._whole_number(request, "limit", self._world.switch("celigo.default_page_size"), 1, LARGEST_PAGE)
-        offset = self._offset(request)
-        items = self._world.items(self, account)
-        page = items.page(offset, limit, render=projection.apply, keep=self._visible(request))
-        links = [
-            (rel, at) for rel, at in (("next", page.next_offset), ("prev", _before(offset, limit))) if at is not None
-        ]
-        headers = [("Link", ", ".join(self._link(request, rel, at, limit) for rel, at in links))] if links else []
-        if not page.items and self._world.switch("celigo.empty_list_is_204"):
-            return Response(204, headers=headers)
-        return Response.of_json(page.items, headers=headers)
-
-    def _get(self, request: Request, account: Account, identifier: str) -> Response:
-        """One integration; include and exclude are ignored here."""
-        document = self._one(request, account, identifier)
-        if not self._world.switch("celigo.single_has_counters"):
-            document = {name: value for name, value in document.items() if name not in COUNTERS}
-        return Response.of_json(document)
-
-    def _template(self, request: Request, account: Account, identifier: str) -> Response:
-        document = self._one(request, account, identifier)
-        if "_connectorId" in document:
+    def _template(self, call: Call, method: str, identifier: str) -> Response:
+        """The vendor's table says GET, its sample says POST: both are in use."""
+        if call.switch("template_method") not in ("both", method.lower()):
+            raise call.not_found("Endpoint")
+        if "_connectorId" in call.integration(identifier):
             raise failed(422, "invalid_field", "An Integration App cannot be downloaded.", "_connectorId")
-        return Response.of_json(self._archives.sign(request, account, identifier))
-
-    def _one(self, request: Request, account: Account, identifier: str) -> Document:
-        document = self._world.items(self, account).get(identifier)
-        if document is None or (_is_scoped(request) and not _in_scope(document)):
-            raise failed(404, self._world.switch("celigo.not_found_code"), "Integration not found.")
-        return document
-
-    # --- paging and filters --------------------------------------------------------------------------------------
-
-    def _visible(self, request: Request) -> Callable[[Document], bool]:
-        """What the token may see and the query asks for. A scoped token sees less, it is not refused."""
-        scoped = _is_scoped(request)
-        sandbox = request.param("sandbox") or ""
-        if sandbox not in ("", "true", "false"):
-            raise failed(400, "invalid_query_params", "sandbox is true or false.", "sandbox")
-
-        def keep(document: Document) -> bool:
-            if sandbox and bool(document.get("sandbox")) != (sandbox == "true"):
-                return False
-            return not scoped or _in_scope(document)
-
-        return keep
-
-    def _whole_number(self, request: Request, name: str, default: int, least: int, most: int) -> int:
-        text = request.param(name) or ""
-        if not text:
-            return default
-        number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
-        if not least <= number <= most:
-            raise failed(400, "invalid_query_params", f"{name} must be a whole number from {least} to {most}.", name)
-        return number
-
-    def _offset(self, request: Request) -> int:
-        after = request.param("after")
-        if not after:
-            return self._whole_number(request, "skip", 0, 0, 10**9)
-        try:
-            return int(base64.urlsafe_b64decode(after.encode()).decode().removeprefix("after:"))
-        except (ValueError, binascii.Error):
-            raise failed(400, "invalid_query_params", "after is not one of ours.", "after") from None
-
-    def _link(self, request: Request, rel: str, offset: int, limit: int) -> str:
-        """An absolute address of another page of the same list, every other parameter kept."""
-        kept = [(name, value) for name, value in request.query if name not in ("skip", "after", "limit")]
-        if self._world.switch("celigo.link_style") == "after":
-            place = ("after", base64.urlsafe_b64encode(f"after:{offset}".encode()).decode())
-        else:
-            place = ("skip", str(offset))
-        query = urlencode([*kept, place, ("limit", str(limit))])
-        return f'<{request.base_url}{request.path.rstrip("/")}?{query}>; rel="{rel}"'
-
-
-def _before(offset: int, limit: int) -> int | None:
-    return max(0, offset - limit) if offset else None
-
-
-def _is_scoped(request: Request) -> bool:
-    return request.bearer().endswith(SCOPED_SUFFIX)
-
-
-def _in_scope(document: Document) -> bool:
-    """Whether the allow-list of a scoped token holds this integration: about every second one, never changing."""
-    return str(document.get("_id", ""))[:1] in tuple("02468ace")
+        return Response.of_json(self._archives.sign(call.request, call.account, identifier))
