@@ -41,6 +41,7 @@ __all__ = [
     "list_age",
     "list_page",
     "load_document",
+    "mark_deleted",
     "read_afresh",
     "refresh",
     "request_refresh",
@@ -269,3 +270,16 @@ def _not_found(integration: Integration, hold: Callable[[], None]) -> Refreshed:
             Integration.objects.filter(pk=integration.pk, gone_at=None).update(missing_since=now)
     integration.refresh_from_db()
     return Refreshed("missing" if integration.gone_at is None else "gone", integration.state)
+
+
+def mark_deleted(integration: Integration, *, hold: Callable[[], None] = lambda: None) -> None:
+    """Gone at once: a sync needs two looks to believe that something is missing, but this one was taken away by us.
+
+    `seen_at` moves along, so that a page of a list that was read before cannot bring it back. Workers only.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        hold()
+        mark_gone([integration.pk], now)
+        Integration.objects.filter(pk=integration.pk).update(seen_at=now, missing_since=now)
+    integration.refresh_from_db()
