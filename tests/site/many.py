@@ -22,6 +22,7 @@ from integrations_app.models import (
     Job,
     JobLine,
     JobState,
+    Listing,
     QuarantinedItem,
     Schedule,
     SecretChange,
@@ -32,6 +33,7 @@ from integrations_app.models import (
 )
 from integrations_app.services import states
 from tests.people import People
+from tests.things import make_listing
 
 START = timezone.now() - timedelta(days=30)
 
@@ -43,6 +45,7 @@ class Many:
     people: People
     account: VendorAccount
     integration: Integration
+    searchable: VendorAccount
     job: Job
     shared: Credential
 
@@ -54,17 +57,18 @@ class Many:
         """The id for an address of the access table."""
         if not takes:
             return []
-        chosen = {"integration": self.integration, "account": self.account, "searchable_account": self.account}
+        chosen = {"integration": self.integration, "account": self.account, "searchable_account": self.searchable}
         return [chosen.get(takes, self.job).pk]
 
 
 def start(people: People) -> Many:
     """One of each, with nothing below it yet."""
     shared = Credential.objects.create(tenant=None, vendor="torq", name="Shared")
-    account = make_accounts(people.tenant, 1, people.members["owner"], prefix="First")[0]
+    account = make_accounts(people.tenant, 1, people.members["owner"], prefix="First", vendor="celigo")[0]
+    searchable = make_accounts(people.tenant, 1, people.members["owner"], prefix="Searchable")[0]
     integration = make_integrations(account, 1, prefix="First")[0]
     job = make_jobs(account, 1, people.members["owner"])[0]
-    return Many(people, account, integration, job, shared)
+    return Many(people, account, integration, searchable, job, shared)
 
 
 def grow(many: Many, first: int, last: int) -> None:
@@ -93,8 +97,10 @@ def grow(many: Many, first: int, last: int) -> None:
     )
 
 
-def make_accounts(tenant: Tenant, count: int, owner: User, prefix: str = "Account") -> list[VendorAccount]:
-    credentials = [Credential(tenant=tenant, vendor="torq", name=f"{prefix} {n}", owner=owner) for n in range(count)]
+def make_accounts(
+    tenant: Tenant, count: int, owner: User, prefix: str = "Account", vendor: str = "torq"
+) -> list[VendorAccount]:
+    credentials = [Credential(tenant=tenant, vendor=vendor, name=f"{prefix} {n}", owner=owner) for n in range(count)]
     Credential.objects.bulk_create(credentials)
     CredentialSecret.objects.bulk_create(
         [
@@ -103,7 +109,7 @@ def make_accounts(tenant: Tenant, count: int, owner: User, prefix: str = "Accoun
         ]
     )
     accounts = [
-        VendorAccount(tenant=tenant, credential=credential, vendor="torq", name=credential.name, region="us",
+        VendorAccount(tenant=tenant, credential=credential, vendor=vendor, name=credential.name, region="us",
                       owner=owner, listed_at=timezone.now(), listed_count=1, state="ok")
         for credential in credentials
     ]  # fmt: skip
@@ -177,6 +183,9 @@ def _below_integration(many: Many, count: int, by: User) -> None:
         [Snapshot(**place, cause="manual", by=by, job=many.job, as_of=START, sealed=b"-", digest=b"-",
                   taken_at=START + timedelta(seconds=n), redacted=b'{"name": "Orders %d"}' % n) for n in range(count)]
     )  # fmt: skip
+    for kind in ("flows", "connections", "errors"):
+        Listing.objects.filter(integration=many.integration, kind=kind).delete()
+        make_listing(many.integration, kind, *({"remote_id": f"{n}/1", "name": f"{kind} {n}"} for n in range(count)))
 
 
 def _people(many: Many, first: int, last: int) -> None:
