@@ -10,7 +10,7 @@ from django.apps import apps
 
 from console.access.models import Grant, User
 from integrations_app.models import Integration, Job, JobState, VendorAccount
-from integrations_app.services import integrations, snapshots, vendor_accounts
+from integrations_app.services import integrations, listings, snapshots, vendor_accounts
 from integrations_app.services.job_types import JOB_TYPES
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
@@ -40,9 +40,16 @@ def _new_secret(simulator: SimulatorServer, account: VendorAccount, by: User) ->
     return vendor_accounts.request_secret_change(account, by=by, fields=fields, version=account.version)
 
 
+def _listing(_: SimulatorServer, account: VendorAccount, by: User) -> Job:
+    # Read once before: a first reading keeps a row even where it fails, to say so.
+    listings.read(account, _one(account), "flows")
+    return listings.request(_one(account), "flows", by=by)
+
+
 ROWS: dict[str, Row] = {
     "sync_account": Row(lambda _, account, by: vendor_accounts.request_sync(account, by=by)),
     "refresh_integration": Row(lambda _, account, by: integrations.request_refresh(_one(account), by=by)),
+    "read_listing": Row(_listing),
     "take_snapshot": Row(lambda _, account, by: snapshots.request(_one(account), by=by, note="Before")),
     "test_account": Row(lambda _, account, by: vendor_accounts.request_test(account, by=by)),
     "change_secret": Row(_new_secret),
