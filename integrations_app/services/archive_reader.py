@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -90,7 +90,7 @@ LIMITS: Final = ReaderLimits()
 
 def read_archive(
     source: ArchiveSource, *, limits: ReaderLimits = LIMITS, root: Path = ROOT
-) -> Iterator[tuple[FoundEntry, bytes | None]]:
+) -> Generator[tuple[FoundEntry, bytes | None], None, None]:
     """Every entry, in the order of their data, with its content where it seems to be JSON of at most 1 MiB.
 
     The whole archive's structure was checked before the first entry comes; each entry's data just before it comes. So

@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.integrations_app.services.zips import (
     ALL_FULL,
@@ -216,7 +217,7 @@ def _hidden() -> Cases:
 
 
 def _headers() -> Cases:
-    for name, here in {
+    wrong: dict[str, dict[str, Any]] = {
         "another name": {"name": b"../b"},
         "a longer name": {"name": b"aa"},
         "another method": {"method": STORED},
@@ -228,7 +229,8 @@ def _headers() -> Cases:
         "a stream": {"flags": STREAM},
         "no header": {"mark": b"PK\0\0"},
         "other 64-bit sizes": {"size": FULL32, "packed_size": FULL32, "extra": zip64_extra(1, 2)},
-    }.items():
+    }
+    for name, here in wrong.items():
         yield f"its own header has {name}", "header_mismatch", build(Part("a", TEXT, here=here))
     yield "the directory's mark is wrong", "directory_damaged", build(Part("a", TEXT, there={"mark": b"PK\0\0"}))
     size = (zlib.crc32(TEXT), len(deflate(TEXT)), len(TEXT))
@@ -262,11 +264,12 @@ def _data() -> Cases:
 def _wide() -> Cases:
     one = Part("a", TEXT)
     yield "64-bit sizes announced and missing", "zip64", build(one, end=ALL_FULL)
-    for name, end64 in {
+    wrong: dict[str, dict[str, Any]] = {
         "elsewhere": {"at": 5},
         "damaged": {"mark": b"PK\0\0"},
         "too long": {"record_size": 99},
-    }.items():
+    }
+    for name, end64 in wrong.items():
         yield f"64-bit record {name}", "zip64", build(one, end=ALL_FULL, end64=end64)
     yield "64-bit record contradicts", "zip64", build(one, end={"here": 2, "count": 2}, end64={})
     yield "64-bit record has another offset", "zip64", build(one, end={"offset": 1}, end64={})
@@ -311,8 +314,8 @@ def _cut() -> Cases:
 
 def _others() -> Cases:
     tarred = io.BytesIO()
-    with tarfile.open(fileobj=tarred, mode="w") as archive:
-        archive.addfile(tarfile.TarInfo("a"))
+    with tarfile.open(fileobj=tarred, mode="w") as tape:
+        tape.addfile(tarfile.TarInfo("a"))
     for name, archive in {
         "nothing": b"",
         "text": b"<Error><Code>AccessDenied</Code></Error>",

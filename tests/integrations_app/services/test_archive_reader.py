@@ -106,7 +106,7 @@ def test_reading_takes_little_memory_here_whatever_the_archive() -> None:
     tracemalloc.start()
     try:
         peaks = []
-        for archive in [case.archive for case in (*GOOD, *HOSTILE[::4])]:
+        for archive in [*(case.archive for case in GOOD), *(case.archive for case in HOSTILE[::4])]:
             held = tracemalloc.get_traced_memory()[0]
             tracemalloc.reset_peak()
             try:
@@ -197,11 +197,14 @@ def test_a_reader_that_an_archive_took_over_can_do_nothing(statement: str, tmp_p
 def test_the_reader_knows_nothing_of_this_process(tmp_path: Path) -> None:
     # Listing a folder would take a descriptor, so each number is tried: duplicating an open one says there are too many
     # (EMFILE), a closed one that it is bad.
-    statement = (
-        "import os, errno\n    seen = [*os.environ]\n    for number in range(3, 64):\n"
-        "        try:\n            os.dup(number)\n        except OSError as error:\n            seen += [str(number)] * (error.errno != errno.EBADF)\n"
-        "    raise Refused('seen', ' '.join(seen))"
-    )
+    statement = """import os, errno
+    seen = [*os.environ]
+    for number in range(3, 64):
+        try:
+            os.dup(number)
+        except OSError as error:
+            seen += [str(number)] * (error.errno != errno.EBADF)
+    raise Refused("seen", " ".join(seen))"""
     ours = os.open("/etc/hostname", os.O_RDONLY)
     os.set_inheritable(ours, True)
     try:

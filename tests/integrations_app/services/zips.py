@@ -59,7 +59,7 @@ class Part:
         f = {**self.fields(), **self.here}
         sizes = (f["crc"], f["packed_size"], f["size"], len(f["name"]), len(f["extra"]))
         head = struct.pack("<4s5H3L2H", f.get("mark", b"PK\3\4"), 20, f["flags"], f["method"], 0, 0x5821, *sizes)
-        return head + f["name"] + f["extra"] + self.packed_data + self.after
+        return b"".join((head, f["name"], f["extra"], self.packed_data, self.after))
 
     def central(self, offset: int) -> bytes:
         f = {**self.fields(), "offset": offset, **self.there}
@@ -68,7 +68,7 @@ class Part:
             "<4s6H3L5H2L", f.get("mark", b"PK\1\2"), f["made_by"], 20, f["flags"], f["method"], 0, 0x5821, *sizes,
             f["disk"], 0, f["attributes"], f["offset"],
         )  # fmt: skip
-        return head + f["name"] + f["extra"] + f["comment"]
+        return b"".join((head, f["name"], f["extra"], f["comment"]))
 
 
 def build(
