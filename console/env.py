@@ -80,6 +80,10 @@ class Environment(BaseSettings):
     # believed.
     write_settle_seconds: float = Field(20.0, ge=0, le=3600)
 
+    # Template archives: larger ones are refused; the files of kept ones go after this long.
+    archive_max_bytes: int = Field(64 * 1024 * 1024, ge=1024, le=1024**3)
+    archive_retention_days: int = Field(30, ge=1, le=3650)
+
     time_zone: str = "UTC"
     log_format: Literal["", "console", "json"] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -32,6 +32,8 @@ JOBS_PER_QUEUE: dict[str, int] = {"interactive": ENV.interactive_jobs, "bulk": E
 JOBS_PER_TENANT: int = ENV.jobs_per_tenant
 JOBS_PER_ACCOUNT: int = ENV.jobs_per_account
 JOBS_LEASE_SECONDS: float = ENV.job_lease_seconds
+ARCHIVE_MAX_BYTES: int = ENV.archive_max_bytes
+ARCHIVE_RETENTION_DAYS: int = ENV.archive_retention_days
 WRITE_SETTLE_SECONDS: float = ENV.write_settle_seconds
 
 DEBUG = ENV.debug
