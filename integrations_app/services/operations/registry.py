@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from integrations_app.services.operations.base import Operation
+from integrations_app.services.operations.clone import Clone
+from integrations_app.services.operations.create import Create
+from integrations_app.services.operations.delete import Delete
 from integrations_app.services.operations.edit import Edit
 from integrations_app.services.operations.revision import TakeRevision
 
 OPERATIONS: tuple[Operation, ...] = (
+    Create(),
     Edit(),
+    Clone(),
+    Delete(),
     TakeRevision(),
 )
 
