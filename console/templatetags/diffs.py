@@ -1,8 +1,9 @@
 """What changed, in words and marks: values before and after, the kind of a change. `{% load diffs %}`.
 
-A change is anything with `kind` ("changed", "added", "removed", "moved"), `before`, `after`, `field` and `path`. Values
-are parsed, already redacted JSON from a vendor: text, escaped, never links or HTML. A secret is `{"$secret":
-fingerprint}` and shows the beginning of its fingerprint.
+A change is anything with `before` and `after`, an object or a mapping; its `kind` ("changed", "added", "removed",
+"moved") follows from them where it has none. Values are parsed, already redacted JSON from a vendor: text, escaped,
+never links or HTML. `{"$secret": fingerprint}` is a secret and shows the beginning of its fingerprint; `{"$absent":
+true}` is no value at all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import difflib
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from django import template
@@ -40,6 +41,11 @@ _WORDS: Final = re.compile(r"\s*\S+|\s+\Z")
 # How much of a long text is shown: before and after what changed, and of the change itself.
 _CONTEXT: Final = 60
 _MOST_CHANGED: Final = 240
+_NOT_THERE: Final = format_html('<span class="none">{}</span>', "not there")
+
+
+def _is_absent(value: Any) -> bool:
+    return bool(value == {"$absent": True})
 
 
 def _is_secret(value: Any) -> bool:
@@ -151,6 +157,8 @@ def _long(value: Any, text: str, other: Any, tag: str) -> SafeString:
 
 
 def _shown(value: Any, other: Any, tag: str) -> SafeString:
+    if _is_absent(value):
+        return _NOT_THERE
     if _is_secret(value):
         return format_html('<span class="secret-chip">secret · set · {}</span>', _fingerprint(value, other))
     if value is None or value == "":
@@ -181,28 +189,44 @@ def json_value(value: Any, against: Any = None) -> SafeString:
 @register.simple_tag
 def diff_before(change: Any) -> SafeString:
     """The value a change began with, what went marked; "not there" for something added."""
-    if change.kind == "added":
-        return format_html('<span class="none">{}</span>', "not there")
-    if change.kind == "moved":
-        return format_html('<span class="val">place {}</span>', int(change.before) + 1)
-    return _shown(change.before, change.after if change.kind == "changed" else None, "del")
+    return _side(change, "before", "after", "del")
 
 
 @register.simple_tag
 def diff_after(change: Any) -> SafeString:
     """The value a change ended with, what came marked; "not there" for something removed."""
-    if change.kind == "removed":
-        return format_html('<span class="none">{}</span>', "not there")
-    if change.kind == "moved":
-        return format_html('<span class="val">place {}</span>', int(change.after) + 1)
-    return _shown(change.after, change.before if change.kind == "changed" else None, "ins")
+    return _side(change, "after", "before", "ins")
 
 
 @register.simple_tag
 def change_kind(change: Any) -> SafeString:
     """What happened, as a sign and a word: "+ added"."""
-    kind = str(change.kind)
-    words = "secret changed" if kind == "changed" and _is_secret(change.before) and _is_secret(change.after) else kind
+    kind = diff_kind(change)
+    is_secret = _is_secret(_of(change, "before")) and _is_secret(_of(change, "after"))
+    words = "secret changed" if kind == "changed" and is_secret else kind
     return format_html(
         '<span class="ck ck-{}"><span aria-hidden="true">{}</span> {}</span>', kind, KINDS.get(kind, "·"), words
     )
+
+
+@register.filter
+def diff_kind(change: Any) -> str:
+    """ "added", "removed", "changed" or "moved", by the change's own `kind` or by what is there before and after."""
+    if kind := _of(change, "kind"):
+        return str(kind)
+    if _is_absent(_of(change, "before")):
+        return "added"
+    return "removed" if _is_absent(_of(change, "after")) else "changed"
+
+
+def _side(change: Any, mine: str, other: str, tag: str) -> SafeString:
+    kind = diff_kind(change)
+    if kind == {"before": "added", "after": "removed"}[mine]:
+        return _NOT_THERE
+    if kind == "moved":
+        return format_html('<span class="val">place {}</span>', int(_of(change, mine)) + 1)
+    return _shown(_of(change, mine), _of(change, other), tag if kind == "changed" else "")
+
+
+def _of(change: Any, name: str) -> Any:
+    return change.get(name) if isinstance(change, Mapping) else getattr(change, name, None)

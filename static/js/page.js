@@ -117,12 +117,14 @@ function followErrorLink(event) {
 // A name typed to confirm: the button waits for it. Without scripts it does not, and the server compares in any case.
 
 function checkTyped(field) {
-  const isRight = field.value.trim() === field.dataset.typedName;
+  const isRight = field.value.trim() === field.dataset.typedName.trim();
   for (const button of field.form.querySelectorAll("button[type=submit]:not([formnovalidate])")) {
-    // Not `disabled`: the button keeps its place in the order of tabs and says what it waits for.
-    if (isRight) button.removeAttribute("aria-disabled");
-    else button.setAttribute("aria-disabled", "true");
-    button.setAttribute("aria-describedby", isRight ? "" : `${field.id}_typed`);
+    // Not `disabled`: the button keeps its place in the order of tabs. The field's label says what it waits for.
+    button.setAttribute("aria-disabled", String(!isRight));
+    const [label] = field.labels;
+    if (!label) continue;
+    label.id ||= `${field.id}_label`;
+    button.setAttribute("aria-describedby", label.id);
   }
 }
 
@@ -133,9 +135,16 @@ function checkAllTyped() {
 // A form that loses much when it is left by mistake (data-guard) asks first. It is compared with what the server drew,
 // so typing something and taking it back counts as nothing; data-guard="changed" says that it came back unsaved.
 
+function isChosenAnew(select) {
+  const options = [...select.options];
+  // A list that marks none as chosen begins with its first.
+  const isDefault = options.some((option) => option.defaultSelected) || select.multiple ? (option) => option.defaultSelected : (option) => option === options[0];
+  return options.some((option) => option.selected !== isDefault(option));
+}
+
 function isChanged(control) {
   if (control.type === "hidden" || control.type === "submit") return false;
-  if (control.matches("select")) return [...control.options].some((option) => option.selected !== option.defaultSelected);
+  if (control.matches("select")) return isChosenAnew(control);
   if (control.matches("[type=checkbox], [type=radio]")) return control.checked !== control.defaultChecked;
   return "defaultValue" in control && control.value !== control.defaultValue;
 }
@@ -156,7 +165,8 @@ function guardSwap(event) {
   const lost = target ? dirtyForms(target).filter((form) => !form.contains(elt)) : [];
   if (!lost.length) return;
   // A poll never asks: it only waits until the form is saved.
-  if (requestConfig?.triggeringEvent && window.confirm("Leave without saving? What you typed here would be lost.")) return;
+  const by = requestConfig?.triggeringEvent;
+  if (by && by.type !== "awake" && window.confirm("Leave without saving? What you typed here would be lost.")) return;
   event.preventDefault();
   event.stopImmediatePropagation(); // Otherwise live.js marks as busy what will not change.
 }
