@@ -48,13 +48,14 @@ class Flows(Calls):
     def run_flow(self, flow_id: str) -> str:
         """Run a flow now; returns the id of its job, "" when the answer names none.
 
-        Source: Celigo help, POST /flows/<_id>/run (201). Assumed: `_jobId` in the answer; an empty object runs all of
-        the flow's exports.
+        Source: Celigo help, POST /flows/<_id>/run (201). Assumed: `_jobId` in the answer, or the job itself; an empty
+        object runs all of the flow's exports.
         """
         answer = self._http.write(
             "run a flow", "POST", ("flows", flow_id, "run"), document={}, expect=(200, 201, 202, 204)
         )
-        return identifier(object_of(answer.document).get("_jobId"), ID_LENGTH)
+        made = object_of(answer.document)
+        return identifier(made.get("_jobId"), ID_LENGTH) or identifier(made.get("_id"), ID_LENGTH)
 
     def flow_runs(self, flow_id: str, since: datetime) -> tuple[RemoteItem, ...]:
         """A flow's jobs created at or after `since`, newest first; a few thousand at most.

@@ -356,6 +356,10 @@ def test_a_run_may_have_no_id(hostile: Hostile, reply: bytes) -> None:
     assert scripted(hostile(reply)).run_flow(FLOW) == ""
 
 
+def test_a_run_may_be_told_as_the_job_itself(hostile: Hostile) -> None:
+    assert scripted(hostile(said({"_id": "j", "type": "flow", "status": "queued"}, 201))).run_flow(FLOW) == "j"
+
+
 @pytest.mark.parametrize("reply", [said([]), said({"_id": OTHER_ID}), PAGE, empty(200)])
 def test_another_flow_is_not_the_one_asked_for(hostile: Hostile, reply: bytes) -> None:
     with pytest.raises(VendorResponseError):

@@ -6,6 +6,7 @@ import gzip
 import json
 import logging
 import pickle
+import socket
 import time
 import traceback
 import zlib
@@ -308,6 +309,40 @@ def test_a_refused_write_is_known_and_not_sent_again(hostile: Hostile, status: s
     with pytest.raises(kind):
         client_of(server, Limits(backoff_seconds=0.01)).write("change", "PUT", ("things",))
     assert len(server.requests) == 1
+
+
+def test_a_write_may_be_given_more_time_than_other_calls(hostile: Hostile) -> None:
+    def slow(connection: socket.socket) -> None:
+        time.sleep(0.6)
+        connection.sendall(answer(b'{"done": true}'))
+
+    server = hostile(slow)
+    http = client_of(server, Limits(call_seconds=0.3, idle_seconds=0.2))
+    with pytest.raises(VendorOutcomeUnknownError):
+        http.write("change", "POST", ("things",))
+    assert http.write("change", "POST", ("things",), seconds=20).document == {"done": True}
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{", b"", b"[1]", b"x" * 200_000])
+def test_a_write_of_which_the_status_is_enough_is_done_whatever_the_answer_holds(hostile: Hostile, body: bytes) -> None:
+    server = hostile(answer(body, X_Request_Id="r1"))
+    done = client_of(server).write("change", "PUT", ("things",), needs_answer=False)
+    assert (done.status, done.document, done.request_id) == (200, None, "r1")
+
+
+@pytest.mark.parametrize("script", [reset(), answer(b"", "502 No"), answer(b"", "202 Later"), hang()])
+def test_and_without_such_a_status_it_is_unknown(hostile: Hostile, script: Script) -> None:
+    server = hostile(script)
+    with pytest.raises(VendorOutcomeUnknownError):
+        client_of(server).write("change", "PUT", ("things",), needs_answer=False)
+    assert len(server.requests) == 1
+
+
+def test_a_question_by_another_method_is_asked_again_like_a_read(hostile: Hostile) -> None:
+    server = hostile(reset(), answer(b'{"a": 1}'))
+    limits = Limits(backoff_seconds=0.01, retries=1)
+    assert client_of(server, limits).ask("ask", "POST", ("things",)).document == {"a": 1}
+    assert [request.split(b" ")[0] for request in server.requests] == [b"POST", b"POST"]
 
 
 def test_a_write_is_sent_over_a_connection_of_its_own(hostile: Hostile) -> None:
