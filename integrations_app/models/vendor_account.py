@@ -59,6 +59,8 @@ class VendorAccount(models.Model):
     # The last whole list, and how many integrations it held.
     listed_at = models.DateTimeField(null=True, blank=True)
     listed_count = models.PositiveIntegerField(null=True, blank=True)
+    # What is odd about the list that was read last (far too short, items nobody can read), "" when nothing is.
+    list_doubt = models.CharField(max_length=300, blank=True)
 
     objects = VendorAccountQuerySet.as_manager()
 

@@ -107,9 +107,18 @@ def without_secrets(account: VendorAccount, report: AccountReport) -> AccountRep
 
 def note_report(account: VendorAccount, report: AccountReport, *, seconds: float | None = None) -> str:
     """Write down what an account test found; returns the state."""
+    with transaction.atomic():
+        return _note_report(account, report, seconds)
+
+
+def _note_report(account: VendorAccount, report: AccountReport, seconds: float | None) -> str:
     state = state_of(report)
     refused = [probe for probe in report.probes if not probe.ok]
-    if state == State.FAILING:
+    doubt = _locked(account).list_doubt
+    if state == State.OK and doubt:
+        # A test asks whether the vendor answers; what the last list lacked, it does not see.
+        state, reason = State.PARTIAL, doubt
+    elif state == State.FAILING:
         reason = f"{refused[0].name}: {refused[0].answer}" if refused else "the vendor answered nothing"
     else:
         reason = "; ".join(f"{probe.name}: {probe.answer}" for probe in refused)
@@ -143,16 +152,29 @@ def note_test(account: VendorAccount, report: AccountReport, *, seconds: float, 
     return state
 
 
-def note_success(account: VendorAccount, *, sentence: str = "") -> None:
-    """The vendor answered as it should. `sentence` says what is still odd (a list far too short): then partial.
+def note_success(account: VendorAccount, *, list_doubt: str | None = None) -> None:
+    """The vendor answered as it should. `list_doubt`, where a list was read: what is odd about it, "" for nothing.
 
-    An account that a test found partial stays so: one call that works says nothing about those that were refused.
+    An account that a test or a list found partial stays so: one call that works says nothing about what was refused or
+    left out. Several workers may write at once, so what the others found is read anew.
     """
-    if sentence:
-        return note(account, State.PARTIAL, sentence)
-    if account.state == State.PARTIAL and any(not probe["ok"] for probe in account.test_report):
-        return note(account, State.PARTIAL, _refused(account.test_report))
-    return note(account, State.OK, "")
+    with transaction.atomic():
+        row = _locked(account)
+        doubt = row.list_doubt if list_doubt is None else plain(list_doubt, 300)
+        if doubt:
+            note(account, State.PARTIAL, doubt, list_doubt=doubt)
+        elif row.state == State.PARTIAL and any(not probe["ok"] for probe in row.test_report):
+            note(account, State.PARTIAL, _refused(row.test_report), list_doubt="")
+        else:
+            note(account, State.OK, "", list_doubt="")
+
+
+def _locked(account: VendorAccount) -> VendorAccount:
+    """The account as it is now, nobody else writing its state until the transaction ends."""
+    rows = VendorAccount.objects.select_for_update().only("state", "state_since", "test_report", "list_doubt")
+    row = rows.get(pk=account.pk)
+    account.state, account.state_since = row.state, row.state_since
+    return row
 
 
 def note_failure(account: VendorAccount, error: VendorError, *, is_about_one: bool = False) -> None:

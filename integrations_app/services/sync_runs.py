@@ -340,7 +340,7 @@ def _close(reading: _Reading, now: datetime, *, is_whole: bool) -> None:
     QuarantinedItem.objects.for_tenant(account.tenant).filter(vendor_account=account).exclude(sync_run=run).delete()
     if is_whole:
         VendorAccount.objects.filter(pk=account.pk).update(listed_at=now, listed_count=len(reading.listed))
-    account_health.note_success(account, sentence="" if is_whole else run.note)
+    account_health.note_success(account, list_doubt="" if is_whole else run.note)
 
 
 def _record(reading: _Reading) -> None:

@@ -21,13 +21,13 @@ from integrations_app.models import (
     VendorAccount,
     VendorGate,
 )
-from integrations_app.services import credentials, regions, secret_changes, vendor_accounts
+from integrations_app.services import credentials, regions, secret_changes, sync_runs, vendor_accounts
 from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
 from integrations_app.vendors.base import SupportsLiveSearch
 from integrations_app.vendors.errors import VendorAuthError, VendorUnavailableError, VendorUnsupportedError
-from tests.integrations_app.services.mirroring import added, owner_of, simulated, sync, tenant
+from tests.integrations_app.services.mirroring import Watched, added, owner_of, simulated, sync, tenant
 
 pytestmark = pytest.mark.django_db
 SECRET = "not-a-real-token-4f8e1c"
@@ -331,6 +331,25 @@ def test_one_call_that_works_does_not_hide_those_refused(simulator: SimulatorSer
     sync(account)
     account.refresh_from_db()
     assert account.state == "partial"
+
+
+def test_a_sync_that_began_before_the_test_ended_does_not_hide_what_it_was_refused(simulator: SimulatorServer) -> None:
+    syncing = added(simulator, "kestrel-celigo")
+    vendor_accounts.test(VendorAccount.objects.get(pk=syncing.pk), by=None)
+    sync_runs.sync(syncing, job=None, progress=Watched())  # by a worker that read the account before the test did
+    syncing.refresh_from_db()
+    assert syncing.state == "partial"
+
+
+def test_a_test_that_works_does_not_hide_a_list_that_is_not_believed(simulator: SimulatorServer) -> None:
+    account = added(simulator, "larkspur-celigo-sandbox")
+    sync(account)
+    simulator.world.set_list_mode(simulated(simulator, "larkspur-celigo-sandbox"), "empty")
+    sync(account)
+    vendor_accounts.test(account, by=None)
+    account.refresh_from_db()
+    assert account.state == "partial"
+    assert "12 were known" in account.state_reason
 
 
 # --- regions and connecting --------------------------------------------------------------------------------------
