@@ -101,7 +101,7 @@ function fill(event) {
 // Forms: after a failed one the focus stands on the summary; its links go to the fields.
 
 function focusErrors(root) {
-  const summary = root.querySelector?.("[data-form-errors]");
+  const summary = root?.querySelector?.("[data-form-errors]");
   if (summary) summary.focus();
 }
 
