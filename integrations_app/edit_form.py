@@ -92,7 +92,7 @@ class EditForm(forms.Form):
         """New values by key, of those fields that the person changed."""
         changed = {}
         for key, found in self._shown.items():
-            value = self.cleaned_data[self._names[key]]
+            value = _lines_as_before(found, self.cleaned_data[self._names[key]])
             if not edits.same(_typed(found), value):
                 changed[key] = value
         return changed
@@ -101,6 +101,13 @@ class EditForm(forms.Form):
         """Put a service's complaints beside the fields they are about."""
         for key, text in error.errors.items():
             self.add_error(self._names.get(key), text)
+
+
+def _lines_as_before(found: edits.FormField, value: Any) -> Any:
+    """Browsers send a text's lines with CR LF; that alone is no change."""
+    if isinstance(value, str) and "\r\n" not in str(found.value):
+        return value.replace("\r\n", "\n")
+    return value
 
 
 def _typed(found: edits.FormField) -> Any:

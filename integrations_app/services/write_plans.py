@@ -33,11 +33,20 @@ def shown(plan: Plan, *, note: str = "") -> dict[str, Any]:
     ]
     return {
         "consequence": plain(plan.consequence, 1000),
-        "changes": [plain_json(asdict(change), TEXT_LENGTH) for change in plan.changes],
+        "changes": [_readable(asdict(change)) for change in plan.changes],
         "facts": facts,
         "questions": [plain_json(asdict(question), 1000) for question in plan.questions],
         "note": note,
     }
+
+
+def _readable(value: Any) -> Any:
+    """A JSON value as a page may show it: control characters out, lines kept, very long texts cut."""
+    if isinstance(value, str):
+        return "\n".join(plain(line, TEXT_LENGTH) for line in value[: TEXT_LENGTH * 2].split("\n"))
+    if isinstance(value, Mapping):
+        return {plain(str(name), 300): _readable(item) for name, item in value.items()}
+    return [_readable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def questions(plan: Mapping[str, Any]) -> list[Question]:
