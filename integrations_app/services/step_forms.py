@@ -7,6 +7,8 @@ choice, so that it needs no value that redaction took out; the worker puts the v
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from urllib.parse import urlsplit
 from integrations_app.services.documents import Redactor, is_secret_mark, load, plain
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.operations.base import ABSENT, Change
+from integrations_app.services.redaction import is_secret_text, is_suspicious_name
 
 WANTS = ("connection", "form", "document", "address", "stack", "nothing")
 KINDS = ("text", "long", "number", "truth", "choice", "choices", "json", "secret", "hidden")
@@ -22,6 +25,8 @@ FIELDS_SHOWN = 80
 TEXT_LENGTH = 10_000
 ID_LENGTH = 200
 PLACE_DEPTH = 20
+# A member of an object whose value is a text, in JSON that may be wrong elsewhere.
+_MEMBER = re.compile(r'"(?P<name>[^"\\]{1,200})"(?P<colon>\s{0,20}:\s{0,20})"(?P<value>(?:[^"\\]|\\.)*+)"')
 # The last call of an uninstallation, after all its steps: it has no step of its own at the vendor.
 FINISH = "finish"
 
@@ -189,6 +194,22 @@ def without_secrets(document: Any, redactor: Redactor) -> Any:
     return _emptied(load(redactor.redact(document)))
 
 
+def text_without_secrets(text: str, redactor: Redactor) -> str:
+    """JSON as somebody typed it, right or not, with "" in place of what looks like a secret."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return _MEMBER.sub(_emptied_member, redactor.redact_text(text))
+    if not isinstance(found, dict | list):
+        return redactor.redact_text(text)
+    return json.dumps(without_secrets(found, redactor), indent=2, ensure_ascii=False)
+
+
+def _emptied_member(match: re.Match[str]) -> str:
+    is_secret = is_suspicious_name(match["name"]) or is_secret_text(match["value"], None)
+    return f'"{match["name"]}"{match["colon"]}""' if is_secret else match[0]
+
+
 def _emptied(value: Any) -> Any:
     if is_secret_mark(value):
         return ""
@@ -309,6 +330,7 @@ __all__ = [
     "following",
     "read",
     "step_key",
+    "text_without_secrets",
     "to_send",
     "with_secret",
     "without_secrets",

@@ -8,6 +8,7 @@ from integrations_app.services.operations.create import Create
 from integrations_app.services.operations.delete import Delete
 from integrations_app.services.operations.edit import Edit
 from integrations_app.services.operations.revision import TakeRevision
+from integrations_app.services.operations.steps import InstallStep, UninstallStep
 
 OPERATIONS: tuple[Operation, ...] = (
     Create(),
@@ -15,6 +16,8 @@ OPERATIONS: tuple[Operation, ...] = (
     Clone(),
     Delete(),
     TakeRevision(),
+    InstallStep(),
+    UninstallStep(),
 )
 
 _BY_NAME = {operation.name: operation for operation in OPERATIONS}
