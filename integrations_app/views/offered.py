@@ -15,7 +15,11 @@ from integrations_app.services.operations import registry as operations
 from integrations_app.vendors import registry
 
 # What the menu offers to change at the vendor: the operation, and the page where it begins.
-OFFERED = (("edit", "integrations:edit"),)
+OFFERED = (
+    ("edit", "integrations:edit"),
+    ("clone", "integrations:clone"),
+    ("delete", "integrations:delete"),
+)
 
 
 def actions(request: TenantRequest, integration: Integration) -> list[dict[str, Any]]:

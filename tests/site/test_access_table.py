@@ -17,6 +17,7 @@ from tests.things import Things, make_things
 
 SEE = frozenset(ROLES)
 OPERATE = frozenset({"owner", "admin", "editor", "support"})
+EDIT = frozenset({"owner", "admin", "editor"})
 ADMINISTER = frozenset({"owner", "admin"})
 AUDIT = frozenset({"owner", "admin", "auditor"})
 OWN = frozenset({"owner"})
@@ -47,6 +48,14 @@ INSIDE = {
     "integrations:read_listing": Row(OPERATE, takes="integration", method="post", extra=("flows",)),
     "integrations:refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:snapshot": Row(OPERATE, takes="integration", method="post"),
+    "integrations:create": Row(EDIT),
+    "integrations:clone": Row(EDIT, takes="integration"),
+    "integrations:delete": Row(ADMINISTER, takes="integration"),
+    "integrations:history_export": Row(SEE, takes="integration"),
+    "integrations:history_refresh": Row(OPERATE, takes="integration", method="post"),
+    "integrations:restore": Row(EDIT, takes="snapshot"),
+    "history:index": Row(SEE),
+    "history:export": Row(SEE),
     "vendor_accounts:index": Row(SEE),
     "vendor_accounts:create": Row(ADMINISTER),
     "vendor_accounts:detail": Row(SEE, takes="account"),
@@ -139,6 +148,7 @@ def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
         "account": things.account.id,
         "searchable_account": searchable.id,
         "job": things.job.id,
+        "snapshot": things.snapshot.id,
     }
 
 

@@ -21,7 +21,7 @@ from integrations_app.services.operations.base import (
     Verdict,
 )
 from integrations_app.services.operations.edit import guard_of
-from integrations_app.services.operations.surroundings import Surroundings, facts, is_there
+from integrations_app.services.operations.surroundings import Around, is_there
 from integrations_app.vendors.capabilities import EditRules, SupportsDelete
 
 _UNFINISHED = (WriteState.QUEUED, WriteState.SENT, WriteState.UNKNOWN)
@@ -31,7 +31,6 @@ _INSTALLED = (
     "It was installed step by step and is removed the same way: by its uninstall steps. "
     "Deleting it outright would leave behind what they clear away, so that is not offered."
 )
-_SNAPSHOT = Fact("Our own snapshot of it is kept just before, with everything that is known of it here.")
 
 
 class Delete:
@@ -55,7 +54,7 @@ class Delete:
         if reason := obstacle(context.integration, except_for=context.write):
             raise InvalidError({"": reason})
         remote = integrations.read_afresh(context.integration, hold=context.progress.hold)
-        around = Surroundings(context)
+        around = Around(context)
         flows = around.items("flows") or ()
         rules = context.client.edit_rules or EditRules((), frozenset())
         state = [guard_of(remote.raw, rules), sorted(flow.remote_id for flow in flows)]
@@ -63,7 +62,7 @@ class Delete:
         return Plan(
             guard=hashlib.sha256(canonical(state)).hexdigest(),
             consequence=f"{context.client.label} deletes “{name}”. This cannot be undone from here.",
-            facts=tuple(facts(around)),
+            facts=around.facts(),
             questions=(
                 Question("typed_name", f"Type {name} to confirm", "typed_name", expects=name),
                 Question("reason", "Reason", "reason", help="Goes to the audit log."),
@@ -88,9 +87,8 @@ class Delete:
 def obstacle(integration: Integration, *, except_for: VendorWrite | None = None) -> str:
     """What is under way with an integration and must end before it can be deleted, in a sentence; "" for nothing."""
     if write := blocking_write(integration, except_for=except_for):
-        return (
-            f"“{write.title}” is not over yet ({write.get_state_display().lower()}). Wait for it, or settle it first."
-        )
+        state = write.get_state_display().lower()
+        return f"“{write.title}” is not over yet ({state}). Wait for it, or settle it first."
     if job := blocking_job(integration):
         return f"“{job.title}” is still {job.get_state_display().lower()}. Wait for it, or cancel it first."
     return ""

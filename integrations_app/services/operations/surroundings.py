@@ -13,6 +13,7 @@ from integrations_app.services.operations.base import Context, Fact
 from integrations_app.vendors.capabilities import RemoteItem, SupportsListings
 from integrations_app.vendors.errors import (
     VendorError,
+    VendorNotFoundError,
     VendorPausedError,
     VendorRateLimitError,
     VendorUnavailableError,
@@ -20,17 +21,19 @@ from integrations_app.vendors.errors import (
 
 # What of a kind is named; the rest is counted.
 ITEMS_NAMED = 100
+_SNAPSHOT = "Our own snapshot of it is kept just before, with everything that is known of it here."
 
 
-def facts(context: Context) -> tuple[Fact, ...]:
-    """Its flows, what else uses it, who has access, and what somebody began here and did not confirm.
+def is_there(context: Context) -> bool:
+    """Whether the vendor shows the integration of a write. Raises VendorError."""
+    try:
+        context.client.get_integration(context.integration.remote_id)
+    except VendorNotFoundError:
+        return False
+    return True
 
-    Raises VendorError when the vendor may answer later; what it refuses to tell is a fact too.
-    """
-    return Surroundings(context).facts()
 
-
-class Surroundings:
+class Around:
     """What belongs to the integration of a write, read from the vendor kind by kind and once each."""
 
     def __init__(self, context: Context) -> None:
@@ -50,10 +53,10 @@ class Surroundings:
 
     def facts(self) -> tuple[Fact, ...]:
         """See `facts` of this module."""
-        found = [self._flows(), *self._users(), *self._people(), *self._unconfirmed()]
+        found = [*self._flows(), *self._users(), *self._people(), *self._unconfirmed()]
         if self._unreadable:
             found.append(Fact("Could not be looked at:", items=tuple(self._unreadable), tone="warn"))
-        return tuple(fact for fact in found if fact is not None)
+        return (*found, Fact(_SNAPSHOT))
 
     def _ask(self, kind: str) -> tuple[RemoteItem, ...] | None:
         client = self._context.client
@@ -68,18 +71,19 @@ class Surroundings:
             self._unreadable.append(f"{known[kind].label}: {account_health.failure_text(error)}")
             return None
 
-    def _flows(self) -> Fact | None:
+    def _flows(self) -> Iterator[Fact]:
         flows = self.items("flows")
         if flows is None:
-            return None
+            return
         if not flows:
-            return Fact("No flows are in it.")
+            yield Fact("No flows are in it.")
+            return
         on = sum(flow.values.get("is_on") is True for flow in flows)
         many = "1 flow is" if len(flows) == 1 else f"{len(flows)} flows are"
         running = f", {on} of them switched on" if on else ""
         text = f"{many} still in it{running}. The vendor does not say what becomes of them: move out what must stay."
         notes = ["off" if flow.values.get("is_on") is False else "" for flow in flows]
-        return Fact(text, items=self._named(flows, notes), tone="danger")
+        yield Fact(text, items=self._named(flows, notes), tone="danger")
 
     def _users(self) -> Iterator[Fact]:
         """Whatever stands on it, but for its own flows; where the vendor does not say which way, it is told so."""
@@ -129,3 +133,11 @@ def _models(items: Sequence[RemoteItem]) -> list[str]:
 
 def _count(items: Sequence[RemoteItem], word: str) -> str:
     return f"1 {word}" if len(items) == 1 else f"{len(items)} {word}s"
+
+
+def facts(around: Around) -> tuple[Fact, ...]:
+    """Its flows, what else uses it, who has access, what somebody began here and did not confirm, what is kept.
+
+    Raises VendorError when the vendor may answer later; what it refuses to tell is a fact too.
+    """
+    return around.facts()

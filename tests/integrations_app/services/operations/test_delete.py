@@ -65,7 +65,7 @@ def test_a_deletion_names_what_is_lost_and_leaves_the_copies(
     assert [entry["target"] for entry in done(simulator, NAME, "delete")] == [one.remote_id]
     one.refresh_from_db()
     assert one.state == "gone"
-    assert Snapshot.objects.filter(integration=one, pk=write.snapshot_id).exists()
+    assert write.snapshot == Snapshot.objects.get(integration=one)
 
 
 def test_a_page_read_before_does_not_bring_it_back(
