@@ -60,7 +60,7 @@ _READABLE = (FieldKind.CODE, FieldKind.TIME)
 
 def kinds(vendor: str) -> tuple[ListingKind, ...]:
     """The kinds a vendor lists, in the order of the tabs; () for a vendor that lists none."""
-    return tuple(getattr(registry.vendor(vendor), "listings", ()))
+    return registry.vendor(vendor).listings
 
 
 def kind_of(vendor: str, slug: str) -> ListingKind:
@@ -225,6 +225,10 @@ class _Keeper:
         secrets = [DocumentField(path, path, FieldKind.SECRET) for path in self.kind.secret_paths]
         self._documents = Redactor(secrets, fingerprint)
         self._texts = Redactor((), fingerprint)
+        # A vendor's audit tells of fields of any document: what is secret in one of them is secret there.
+        client = registry.vendor(self.account.vendor)
+        anywhere = [DocumentField(p, p, FieldKind.SECRET) for kind in client.listings for p in kind.secret_paths]
+        self._fields = Redactor([*client.document_fields, *anywhere], fingerprint)
         self._columns = {column.name: column.kind for column in self.kind.columns}
         self._raw_left = RAW_BYTES_KEPT
 
@@ -244,10 +248,18 @@ class _Keeper:
         return {
             "remote_id": plain(item.remote_id, 200),
             "name": plain(self._texts.redact_text(item.name), 300),
-            "values": {name: self._value(name, value) for name, value in item.values.items()},
+            "values": {name: self._value(name, value) for name, value in item.values.items()} | self._change(item),
             "raw": self._raw(item.raw),
             "at": item.at.isoformat() if item.at is not None else None,
         }
+
+    def _change(self, item: RemoteItem) -> dict[str, Any]:
+        """The values of a changed field, which are as secret as the field is; nothing for an item of another sort."""
+        field = item.values.get("field")
+        if not isinstance(field, str) or not field:
+            return {}
+        values = {name: item.values[name] for name in ("before", "after") if name in item.values}
+        return {name: plain_json(self._fields.redact_at(field, value), TEXT_LENGTH) for name, value in values.items()}
 
     def _raw(self, raw: Mapping[str, Any]) -> Any:
         redacted = self._documents.redact(raw)

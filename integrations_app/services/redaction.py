@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from integrations_app.services.canonical import canonical
+from integrations_app.services.canonical import canonical, load
 from integrations_app.vendors.base import DocumentField, FieldKind
 
 # A secret leaf becomes {MARK: fingerprint}; a vendor's own key of that name gets one more "$".
@@ -86,6 +86,9 @@ _HUMP = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 RANDOM_LENGTH = 20
 # Nothing shorter is a key by its beginning ("sk_live_...") or after a word ("Bearer ...").
 _SHORTEST_KEY = 12
+_STEP = re.compile(r"[^.\[\]]+")
+# A path that a vendor wrote is followed no further than this.
+_DEEPEST = 40
 # How many field names are remembered; a vendor that makes new ones for ever gains nothing by it.
 _NAMES_KEPT = 4096
 
@@ -123,6 +126,19 @@ class Redactor:
     def redact(self, document: Any) -> bytes:
         """The document as canonical JSON with a fingerprint in place of every secret leaf."""
         return canonical(self._any(document, "", self._root, is_hidden=False))
+
+    def redact_at(self, path: str, value: Any) -> Any:
+        """A value redacted as at its place in a document ("settings.warehouse", "http.headers[0].value")."""
+        steps = _STEP.findall(path)[:_DEEPEST]
+        nested = value
+        for step in reversed(steps):
+            nested = [nested] if step.isdigit() else {step: nested}
+        redacted = load(self.redact(nested))
+        for _ in steps:
+            if is_secret_mark(redacted):
+                break
+            redacted = redacted[0] if isinstance(redacted, list) else next(iter(redacted.values()))
+        return redacted
 
     def redact_text(self, text: str) -> str:
         """A text for a column or a log line: what is secret in it replaced by "[secret 7f3a0c21]"."""

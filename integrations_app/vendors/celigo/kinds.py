@@ -54,7 +54,7 @@ _RESOURCE_COLUMNS = (
     ListingColumn("connection_id", "Connection", FieldKind.CODE),
     _UPDATED,
 )
-_RESOURCE_SECRETS = (*_CONFIGURATIONS, *_OWN_VALUES, *_SAMPLES)
+_RESOURCE_SECRETS = (*_CONFIGURATIONS, *_OWN_VALUES, *_SAMPLES, "hooks")
 _STEP_COLUMNS = (
     ListingColumn("place", "Step", FieldKind.NUMBER),
     _TYPE,
@@ -197,7 +197,8 @@ LISTINGS: tuple[ListingKind, ...] = (
             ListingColumn("after", "After", FieldKind.DOCUMENT),
         ),
         "Celigo's audit log has nothing about this integration.",
-        secret_paths=("deletedInfo",),
+        # Of any field of any document; the columns show what is no secret at its place.
+        secret_paths=("deletedInfo", "fieldChanges[].oldValue", "fieldChanges[].newValue"),
     ),
     ListingKind(
         "account_connections",
