@@ -13,12 +13,15 @@ from integrations_app.views import (
     deleting,
     editing,
     health,
+    history,
     home,
     integrations,
     jobs,
     listing,
     live_search,
+    restoring,
     search,
+    tenant_history,
     tenants,
     vendor_accounts,
     welcome,
@@ -38,6 +41,9 @@ integration_urls = (
         path("t/<slug:tenant>/integrations/<uuid:pk>/edit/", editing.edit, name="edit"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/clone/", cloning.clone, name="clone"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/delete/", deleting.delete, name="delete"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/history/export/", history.export, name="history_export"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/history/refresh/", history.refresh, name="history_refresh"),
+        path("t/<slug:tenant>/snapshots/<uuid:pk>/restore/", restoring.restore, name="restore"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/<slug:tab>/", integrations.tab, name="tab"),
     ],
     "integrations",
@@ -89,6 +95,13 @@ credential_urls = (
     ],
     "credentials",
 )
+history_urls = (
+    [
+        path("t/<slug:tenant>/history/", tenant_history.index, name="index"),
+        path("t/<slug:tenant>/history/export/", tenant_history.export, name="export"),
+    ],
+    "history",
+)
 tenant_urls = ([*tenant_patterns, path("t/<slug:tenant>/", tenants.detail, name="detail")], "tenants")
 
 urlpatterns = [
@@ -99,6 +112,7 @@ urlpatterns = [
     path("", include(job_urls)),
     path("", include(credential_urls)),
     path("", include(tenant_urls)),
+    path("", include(history_urls)),
     path("search", search.search, name="search"),
     path("health/", health.index, name="health"),
     path("welcome/", welcome.welcome, name="welcome"),

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from console.access import policy, scope
 from console.access.models import User
@@ -16,19 +16,19 @@ from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest
 
 P = ParamSpec("P")
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
-def requires(permission: Permission) -> Callable[[Callable[Concatenate[TenantRequest, P], HttpResponse]], View]:
+def requires(permission: Permission) -> Callable[[Callable[Concatenate[TenantRequest, P], HttpResponseBase]], View]:
     """Open the view only inside a tenant the person may see (else 404) and where they hold `permission` (else 403).
 
     Takes `tenant` (a slug) out of the URL's arguments and leaves `request.tenant` and `request.permissions`.
     """
 
-    def decorate(view: Callable[Concatenate[TenantRequest, P], HttpResponse]) -> View:
+    def decorate(view: Callable[Concatenate[TenantRequest, P], HttpResponseBase]) -> View:
         @functools.wraps(view)
         @login_required
-        def guarded(request: HttpRequest, *args: Any, tenant: str, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, tenant: str, **kwargs: Any) -> HttpResponseBase:
             enter_tenant(request, tenant)
             tenant_request = cast(TenantRequest, request)
             if permission not in tenant_request.permissions:

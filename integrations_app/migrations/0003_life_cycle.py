@@ -149,6 +149,7 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=300)),
                 ('key', models.CharField(max_length=64)),
                 ('state', models.CharField(choices=[('checking', 'Dry run'), ('ready', 'Waiting for confirmation'), ('running', 'Running'), ('over', 'Over'), ('abandoned', 'Given up')], default='checking', max_length=10)),
+                ('sealed', models.BinaryField(null=True)),
                 ('reason', models.CharField(blank=True, max_length=300)),
                 ('requested_by_label', models.CharField(blank=True, max_length=320)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),

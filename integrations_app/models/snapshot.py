@@ -42,7 +42,10 @@ class Snapshot(models.Model):
 
     class Meta:
         ordering: ClassVar = ["-taken_at", "-id"]
-        indexes: ClassVar = [models.Index(fields=["integration", "-taken_at", "-id"], name="snapshot_by_integration")]
+        indexes: ClassVar = [
+            models.Index(fields=["integration", "-taken_at", "-id"], name="snapshot_by_integration"),
+            models.Index(fields=["tenant", "-taken_at", "-id"], name="snapshot_by_tenant"),
+        ]
 
     def __str__(self) -> str:
         return f"snapshot of {self.integration} as of {self.as_of:%Y-%m-%d %H:%M}"

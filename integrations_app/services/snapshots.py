@@ -98,6 +98,13 @@ def history(integration: Integration) -> QuerySet[Snapshot]:
     return kept.select_related("by", "job").defer("sealed", "redacted")
 
 
+def next_after(snapshot: Snapshot) -> Snapshot | None:
+    """The next known state after a snapshot's: the one the next snapshot kept; None when that is how it is now."""
+    later = Snapshot.objects.filter(tenant_id=snapshot.tenant_id, integration_id=snapshot.integration_id)
+    later = later.filter(taken_at__gte=snapshot.taken_at).exclude(taken_at=snapshot.taken_at, id__lte=snapshot.pk)
+    return later.select_related("by").order_by("taken_at", "id").first()
+
+
 def redacted_of_digest(integration: Integration, wanted: str) -> dict[str, Any] | None:
     """The redacted document whose digest (hex) this is: the present one, or one a snapshot kept; None for no known."""
     try:
