@@ -86,7 +86,8 @@ class World:
             self._is_unsaved = False
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft = self._path.with_suffix(f".{os.getpid()}.tmp")
-            draft.write_text(json.dumps(self._state, indent=1, sort_keys=True))
+            # Not indented: that is several times slower, and it is done at each change.
+            draft.write_text(json.dumps(self._state, sort_keys=True))
             os.replace(draft, self._path)
 
     @contextlib.contextmanager

@@ -37,10 +37,11 @@ def clone(call: Call, identifier: str) -> Response:
     source, number = call.integration(identifier), call.number(identifier)
     body = call.object_body()
     name = body.get("name", f"Clone - {source['name']}"[:NAME_LENGTH])
-    if problems := problems_of({"name": name, **({"sandbox": body["sandbox"]} if "sandbox" in body else {})}):
+    placed = _placed(call, body)
+    if problems := problems_of({"name": name, **placed}):
         raise refused(problems)
     renamed = _mapped_connections(call, body.get("connectionMap"), _connections(call, source, number))
-    made = _copy(call, source, number, {"name": name, **_placed(call, body)}, renamed)
+    made = _copy(call, source, number, {"name": name, **placed}, renamed)
     history.note(call, made[0][1]["_id"], "create", {}, {})
     call.applied("clone", identifier, made[0][1]["_id"])
     if call.switch("clone_reply") == "manifest":

@@ -36,7 +36,9 @@ def delete(call: Call, identifier: str) -> Response:
     flow = call.one("flow", identifier)
     history.note(call, flow["_integrationId"], "delete", flow, {}, kind="flow", identifier=identifier)
     call.shelf.take_away("flow", identifier)
-    call.shelf.recount(call.shelf.number(flow["_integrationId"]))
+    number = call.shelf.items.number_of(flow["_integrationId"])
+    if number is not None:
+        call.shelf.recount(number)
     call.applied("flow_delete", identifier)
     return nothing()
 

@@ -9,6 +9,7 @@ from integrations_app.simulator.celigo.call import Call
 from integrations_app.simulator.celigo.documents import COUNTERS, Document
 from integrations_app.simulator.names import DATA_DATE, PEOPLE, Dice, stamp
 
+ENTRIES_KEPT = 200  # of those made by requests, for each integration
 _UNTOLD = frozenset({"lastModified", *COUNTERS})
 
 
@@ -64,7 +65,9 @@ def _share(call: Call, number: int) -> Document:
 
 def note(call: Call, integration_id: str, event: str, before: Document, after: Document, **about: str) -> None:
     """Keep an audit entry of what was just done; the changed fields are told at the top level."""
-    number = call.shelf.number(integration_id)
+    number = call.shelf.items.number_of(integration_id)
+    if number is None:  # a flow that was left behind has no integration to be told of
+        return
     changes = [
         {"fieldPath": name} | _side("oldValue", before, name) | _side("newValue", after, name)
         for name in sorted({*before, *after} - _UNTOLD)
@@ -80,7 +83,8 @@ def note(call: Call, integration_id: str, event: str, before: Document, after: D
         "byUser": _person(call, 0),
         "fieldChanges": changes,
     }
-    call.shelf.kept("audit", {}).setdefault(str(number), []).append(entry)
+    kept = call.shelf.kept("audit", {})
+    kept[str(number)] = [*kept.get(str(number), [])[1 - ENTRIES_KEPT :], entry]
 
 
 def _side(name: str, document: Document, field: str) -> Document:

@@ -62,7 +62,7 @@ def patch(call: Call, identifier: str) -> Response:
 
     after = patched(before, call.body(), INTEGRATION_PATHS, guard)
     changed = {name: value for name, value in after.items() if value != before.get(name)}
-    if problems := problems_of({"name": before["name"], **changed}):
+    if problems := problems_of({"name": "as before", **changed}):
         raise refused(problems)
     call.shelf.replace(number, after)
     history.note(call, identifier, "update", before, after)

@@ -36,6 +36,10 @@ SERVER_OWNED = frozenset(
 )
 
 
+class GoneError(Exception):
+    """The integration was deleted; a flow of it may have been left behind."""
+
+
 class Shelf:
     """One account's things, to read and to change. Changing is done inside `world.batch()`."""
 
@@ -63,10 +67,10 @@ class Shelf:
     # --- integrations --------------------------------------------------------------------------------------------
 
     def number(self, identifier: str) -> int:
-        """The number of an integration that is there. Raises LookupError when it is not."""
+        """The number of an integration that is there. Raises GoneError when it is not."""
         number = self.items.number_of(identifier)
         if number is None:
-            raise LookupError(identifier)
+            raise GoneError(identifier)
         return number
 
     def replace(self, number: int, document: Document, *, is_change: bool = True) -> None:

@@ -103,7 +103,7 @@ def _use_connection(call: Call, document: Document, step: Document, body: Docume
 def _save(call: Call, number: int, document: Document) -> None:
     history.note(call, document["_id"], "update", call.integration(document["_id"]), document)
     call.shelf.replace(number, document)
-    if document["mode"] == "settings":
+    if document.get("mode") == "settings":
         call.shelf.recount(number)
 
 

@@ -10,7 +10,7 @@ from integrations_app.simulator.celigo.call import SCOPED_SUFFIX, Call
 from integrations_app.simulator.celigo.documents import NAME_LENGTH, Document, Maker
 from integrations_app.simulator.celigo.errors import RefusedError, denied, failed
 from integrations_app.simulator.celigo.routes import find
-from integrations_app.simulator.celigo.shelf import Shelf
+from integrations_app.simulator.celigo.shelf import GoneError, Shelf
 from integrations_app.simulator.celigo.switches import SWITCHES
 from integrations_app.simulator.celigo.template import TemplateArchives
 from integrations_app.simulator.wire import Account, Request, Response, Switch
@@ -81,7 +81,10 @@ class PretendCeligo:
             return operation(call)
         # One change at a time, written to disk with its line in the ledger; nobody reads half of one.
         with self._world.lock if request.method == "GET" else self._world.batch():
-            return operation(call, *ids)
+            try:
+                return operation(call, *ids)
+            except GoneError:
+                raise call.not_found("Integration") from None
 
     def _account(self, request: Request) -> Account | None:
         token = request.bearer().removesuffix(SCOPED_SUFFIX)

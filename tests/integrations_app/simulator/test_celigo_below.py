@@ -290,6 +290,16 @@ def test_a_run_answers_in_three_ways(account: CeligoAccount) -> None:
     assert account.raw("POST", path).content == b""
 
 
+def test_the_names_around_a_run_are_open(account: CeligoAccount) -> None:
+    path = f"/v1/flows/{a_flow(account)['_id']}"
+    account.simulator.world.turn("celigo.run_exports_field", "exportIds")
+    assert account.call("POST", f"{path}/run", {"_exportIds": [NOWHERE]}).status_code == 201
+    assert account.raw("POST", f"{path}/run", json={"exportIds": [NOWHERE]}).status_code == 422
+    (latest,) = account.get(f"{path}/jobs/latest")
+    account.simulator.world.turn("celigo.latest_job_reply", "object")
+    assert account.raw("GET", f"{path}/jobs/latest").json() == latest
+
+
 def test_a_disabled_flow_and_a_foreign_export_are_not_run(account: CeligoAccount) -> None:
     off = a_flow(account, disabled=True)
     assert codes(account.call("POST", f"/v1/flows/{off['_id']}/run", {})) == [("invalid_field", "disabled")]

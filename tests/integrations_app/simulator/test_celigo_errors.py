@@ -144,6 +144,13 @@ def test_retried_errors_leave_the_list_and_are_a_job(account: CeligoAccount, kin
     assert step.records("resolved") == retried
 
 
+def test_a_retry_can_be_answered_with_created(account: CeligoAccount) -> None:
+    account.simulator.world.turn("celigo.retry_status", 201)
+    step = Step(account, 3)
+    body = {"errorIds": [step.records()[0]["errorId"]]}
+    assert account.call("POST", f"{step.path}/retry", body).status_code == 201
+
+
 def test_an_error_without_data_is_not_retried(account: CeligoAccount) -> None:
     step = Step(account, 42, 42)
     lost = next(record for record in step.records() if "retryDataKey" not in record)

@@ -269,6 +269,11 @@ def test_flows_can_be_left_behind(account: CeligoAccount) -> None:
     flow = account.get(f"{LIST}/{identifier}/flows")[0]["_id"]
     account.call("DELETE", f"{LIST}/{identifier}")
     assert account.get(f"/v1/flows/{flow}")["_id"] == flow
+    assert account.call("GET", f"/v1/flows/{flow}/errors").status_code == 404
+    patch = [{"op": "replace", "path": "/disabled", "value": True}]
+    assert account.call("PATCH", f"/v1/flows/{flow}", patch).status_code == 204
+    assert account.call("DELETE", f"/v1/flows/{flow}").status_code == 204
+    assert account.call("GET", f"/v1/flows/{flow}").status_code == 404
 
 
 def test_flows_can_hold_a_deletion_back(account: CeligoAccount) -> None:

@@ -164,6 +164,15 @@ def test_revisions_are_listed_newest_first_and_read_one_by_one(account: CeligoAc
     assert account.call("GET", f"{LIST}/{identifier}/revisions/66d1f000000000000000d00d").status_code == 404
 
 
+def test_what_a_pull_changed_has_two_sides(account: CeligoAccount) -> None:
+    revisions = [(document["_id"], each["_id"]) for document in account.listed()
+                 for each in account.get(f"{LIST}/{document['_id']}/revisions") if each["type"] == "pull"]  # fmt: skip
+    path = "{}/{}/revisions/{}/diff".format(LIST, *revisions[0])
+    assert account.get(path).keys() == {"numConflicts", "before", "after"}
+    account.simulator.world.turn("celigo.revision_diff", "current_merged")
+    assert account.get(path).keys() == {"numConflicts", "current", "merged"}
+
+
 def test_a_revision_can_take_its_time_and_hold_the_next_one_back(account: CeligoAccount) -> None:
     world = account.simulator.world
     world.turn("celigo.revision_seconds", 60)
