@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from console.access import policy
@@ -125,6 +126,8 @@ def _page(
         "errors": errors or {},
         "refusal": "" if kind.permission in request.permissions else policy.refusal(kind.permission, request.tenant),
         "undo_refusal": _undo_refusal(request, write),
+        "made_url": _made_url(request, write),
+        "form_url": _form_url(write),
         "form_key": service.new_key(),
         "is_dangerous": any(question.kind == "typed_name" for question in questions),
     }
@@ -176,3 +179,24 @@ def _undo_refusal(request: TenantRequest, write: VendorWrite) -> str:
     if Permission.INTEGRATION_EDIT not in request.permissions:
         return policy.refusal(Permission.INTEGRATION_EDIT, request.tenant)
     return service.cannot_undo(write)
+
+
+def _made_url(request: TenantRequest, write: VendorWrite) -> str:
+    """The page of what came of it; "" where that belongs to a tenant which this person does not see."""
+    made = write.made
+    if made is None:
+        return ""
+    is_seen = made.tenant_id == request.tenant.pk or policy.visible_tenants(request.user).filter(pk=made.tenant_id)
+    return made.get_absolute_url() if is_seen else ""
+
+
+def _form_url(write: VendorWrite) -> str:
+    """The form again, filled in with what was to be made, where nothing came of it."""
+    if write.state not in (WriteState.NOT_DONE, WriteState.ABANDONED) or write.vendor_account is None:
+        return ""
+    if write.operation == "create":
+        url = reverse("integrations:create", args=[write.tenant.slug])
+        return f"{url}?account={write.vendor_account_id}&again={write.pk}"
+    if write.operation == "clone" and write.integration is not None:
+        return f"{reverse('integrations:clone', args=[write.tenant.slug, write.integration_id])}?again={write.pk}"
+    return ""

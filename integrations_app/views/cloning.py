@@ -14,7 +14,7 @@ from console.access.decorators import requires
 from console.access.permissions import Permission
 from console.http import TenantRequest
 from integrations_app.forms import show_errors
-from integrations_app.models import Integration
+from integrations_app.models import Integration, VendorWrite
 from integrations_app.services import clone_targets, vendor_writes
 from integrations_app.services.errors import InvalidError
 from integrations_app.vendor_words import vendor_words
@@ -41,7 +41,7 @@ def clone(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
         initial={
             "key": vendor_writes.new_key(),
             "account": str(integration.vendor_account_id),
-            "name": f"Clone - {integration.name}"[: length or None],
+            "name": _name_of_earlier(request) or f"Clone - {integration.name}"[: length or None],
         },
     )
     if request.method == "POST" and form.is_valid():
@@ -67,6 +67,16 @@ def clone(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 def _find(request: TenantRequest, pk: uuid.UUID) -> Integration:
     rows = Integration.objects.for_tenant(request.tenant).select_related("tenant", "vendor_account__tenant")
     return get_object_or_404(rows, pk=pk)
+
+
+def _name_of_earlier(request: TenantRequest) -> str:
+    """The name of an earlier attempt that came to nothing: `?again=<id of that change>`."""
+    try:
+        wanted = uuid.UUID(request.GET.get("again", ""))
+    except ValueError:
+        return ""
+    earlier = VendorWrite.objects.for_tenant(request.tenant).filter(operation="clone", pk=wanted).first()
+    return next((str(change["after"]) for change in earlier.changes if change["key"] == "name"), "") if earlier else ""
 
 
 def _name_length(vendor: str) -> int:

@@ -63,6 +63,7 @@ def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | 
         "is_filtered": bool(set(request.GET) - {"sort", "after", "before"}),
         "may_sync": _may_sync(request, tenant),
         "sync_reason": policy.refusal(Permission.INTEGRATION_SYNC, tenant),
+        "create_reason": policy.refusal(Permission.INTEGRATION_CREATE, tenant),
     }
     return render_page(request, "integrations/index.html", "integrations/_table.html", context)
 

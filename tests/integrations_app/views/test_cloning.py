@@ -98,3 +98,16 @@ def test_one_that_is_gone_is_refused(owner_client: Client, one: Integration) -> 
     answer = owner_client.post(at(one), {"key": "k", "account": str(one.vendor_account_id), "name": "Copy"})
     assert answer.status_code == 422
     assert "gone at the vendor" in answer.content.decode()
+
+
+def test_the_link_to_a_clone_shows_to_whoever_sees_the_tenant_it_is_at(
+    client: Client, people: People, one: Integration, beside: VendorAccount
+) -> None:
+    made = make_integration(beside, "Copy")
+    write = VendorWrite.objects.create(
+        tenant=one.tenant, integration=one, operation="clone", title="Clone Orders", state="done", key="k", made=made
+    )
+    client.force_login(people.members["editor"])
+    assert made.get_absolute_url() not in client.get(write.get_absolute_url()).content.decode()
+    client.force_login(people.members["owner"])
+    assert made.get_absolute_url() in client.get(write.get_absolute_url()).content.decode()
