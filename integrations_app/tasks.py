@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from integrations_app.jobs import runner
-from integrations_app.services import jobs, schedules, secret_changes, vendor_writes
+from integrations_app.services import jobs, schedules, secret_changes, vendor_writes, write_batches
 
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
@@ -18,6 +18,7 @@ def sweep_jobs() -> None:
     jobs.sweep()
     secret_changes.give_up_orphans()
     vendor_writes.resume_lost()
+    write_batches.resume_lost()
 
 
 @shared_task(ignore_result=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 from integrations_app.jobs.progress import JobFailedError
-from integrations_app.models import Integration, Job, VendorAccount, VendorWrite
+from integrations_app.models import Integration, Job, VendorAccount, VendorWrite, WriteBatch
+from integrations_app.services import vendor_writes
 
 
 def account_of(job: Job) -> VendorAccount:
@@ -31,21 +32,21 @@ def integration_of(job: Job) -> Integration:
 
 def write_of(job: Job) -> VendorWrite:
     """The write that the job is to take further; raises JobFailedError when it is not here any more."""
-    rows = VendorWrite.objects.for_tenant(job.tenant).select_related(
-        "tenant",
-        "vendor_account__tenant",
-        "vendor_account__credential",
-        "integration__tenant",
-        "integration__vendor_account__tenant",
-        "integration__vendor_account__credential",
-        "requested_by",
-        "confirmed_by",
-        "snapshot",
-    )
+    rows = vendor_writes.with_all(VendorWrite.objects.for_tenant(job.tenant))
     wanted = _uuid(str(job.params.get("write", "")))
     found = rows.filter(pk=wanted).first() if wanted else None
     if found is None:
         raise JobFailedError("The change is not in the console any more.", code="target_missing")
+    return found
+
+
+def batch_of(job: Job) -> WriteBatch:
+    """The batch that the job is to take further; raises JobFailedError when it is not here any more."""
+    wanted = _uuid(job.target_id)
+    rows = WriteBatch.objects.for_tenant(job.tenant).select_related("tenant", "requested_by")
+    found = rows.filter(pk=wanted).first() if wanted else None
+    if found is None:
+        raise JobFailedError("The changes are not in the console any more.", code="target_missing")
     return found
 
 

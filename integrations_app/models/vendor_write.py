@@ -33,6 +33,8 @@ class WriteBatch(models.Model):
     # One form, one batch: the second click finds the first's.
     key = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=State, default=State.CHECKING)
+    # What is asked of every row (JSON), with its secrets: for doing those that failed once more.
+    sealed = models.BinaryField(null=True)
     reason = models.CharField(max_length=300, blank=True)
     requested_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     requested_by_label = models.CharField(max_length=320, blank=True)
@@ -51,6 +53,11 @@ class WriteBatch(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("changes:batch", args=[self.tenant.slug, self.pk])
+
+    @property
+    def context(self) -> str:
+        """What the sealed request is bound to."""
+        return f"write_batch|{self.id}"
 
 
 class WriteState(models.TextChoices):

@@ -39,6 +39,8 @@ class JobType:
 
 
 _SHORT = Job.Queue.INTERACTIVE
+# Each try goes on where the last one ended, so a batch is worth many.
+_OF_A_BATCH = 20
 _ON_THE_CHANGE = "A change is never simply sent again: its own page says what became of it, and what can be done."
 
 JOB_TYPES: dict[str, JobType] = {
@@ -84,6 +86,27 @@ JOB_TYPES: dict[str, JobType] = {
             limit_seconds=900,
             no_retry=_ON_THE_CHANGE,
             effect="changes what the vendor holds, once",
+        ),
+        JobType(
+            "prepare_batch",
+            "Dry run",
+            "Dry run: {target}",
+            Job.Queue.BULK,
+            Permission.INTEGRATION_SYNC,
+            attempts=_OF_A_BATCH,
+            limit_seconds=3600,
+            no_retry=_ON_THE_CHANGE,
+        ),
+        JobType(
+            "perform_batch",
+            "Changes of a selection",
+            "Changes: {target}",
+            Job.Queue.BULK,
+            Permission.INTEGRATION_SYNC,
+            attempts=_OF_A_BATCH,
+            limit_seconds=3600,
+            no_retry=_ON_THE_CHANGE,
+            effect="changes what the vendor holds, each thing once",
         ),
         JobType(
             "search_vendor", "Live search", "Search at {target}", _SHORT, Permission.INTEGRATION_SEARCH, attempts=1

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from console.access import policy, vault
@@ -76,13 +77,12 @@ def request(
     integration: Integration | None = None,
     account: VendorAccount | None = None,
     reason: str = "",
-    batch: WriteBatch | None = None,
 ) -> VendorWrite:
     """Ask for a write, of an integration or (creating one) at an account; a worker begins to check it.
 
     The same `key` twice at a tenant is one write. `params` is plain JSON and may hold secrets: it is kept sealed until
-    the write is over. Rows of a `batch` get no job of their own. `by` None is the console itself (a policy). Raises
-    PermissionDenied, InvalidError when it cannot be asked of this vendor or account.
+    the write is over. `by` None is the console itself (a policy). Raises PermissionDenied, InvalidError when it cannot
+    be asked of this vendor or account.
     """
     kind = registry.operation(operation)
     account = integration.vendor_account if integration is not None else account
@@ -94,32 +94,74 @@ def request(
     if (same := _same(account.tenant, key, operation)) is not None:
         return same
     _check_possible(kind, account, integration)
-    target = integration or account
-    write = VendorWrite(
-        tenant=account.tenant,
-        vendor_account=account,
-        integration=integration,
-        batch=batch,
-        operation=kind.name,
-        title=plain(kind.title(str(target), params), 300),
-        key=key,
-        state=WriteState.CHECKING if kind.has_review or batch is not None else WriteState.QUEUED,
-        reason=plain(reason, 300),
-        requested_by=by,
-        requested_by_label=str(by)[:320] if by else "",
-    )
-    write.sealed = vault.seal(account.tenant_id, write.context, canonical({"params": params, "answers": {}}))
+    write = _draft(kind, account, integration, params, key=key, by=by, reason=reason)
     try:
         with transaction.atomic():
             write.save(force_insert=True)
-            if batch is None:
-                _ask(write, by=by)
+            _ask(write, by=by)
     except IntegrityError:
         # Clicked twice at the same moment: the other request made the row.
         if (same := _same(account.tenant, key, operation)) is None:
             raise
         return same
     return write
+
+
+def _draft(
+    kind: Operation,
+    account: VendorAccount,
+    integration: Integration | None,
+    params: Mapping[str, Any],
+    *,
+    key: str,
+    by: User | None,
+    reason: str,
+) -> VendorWrite:
+    write = VendorWrite(
+        tenant=account.tenant,
+        vendor_account=account,
+        integration=integration,
+        operation=kind.name,
+        title=plain(kind.title(str(integration or account), params), 300),
+        key=key,
+        state=WriteState.CHECKING if kind.has_review else WriteState.QUEUED,
+        reason=plain(reason, 300),
+        requested_by=by,
+        requested_by_label=str(by)[:320] if by else "",
+    )
+    write.sealed = vault.seal(account.tenant_id, write.context, canonical({"params": params, "answers": {}}))
+    return write
+
+
+def add_to_batch(batch: WriteBatch, integration: Integration, params: Mapping[str, Any]) -> VendorWrite:
+    """A row of a batch, which takes it further itself; inside the batch's transaction. What cannot be asked of this
+    integration is not done from the start. An edit is drawn from what the integration is here now.
+    """
+    kind, by = registry.operation(batch.operation), batch.requested_by
+    drawn = {**params, "base": bytes(integration.document.digest).hex()}
+    write = _draft(kind, integration.vendor_account, integration, drawn, key=new_key(), by=by, reason=batch.reason)
+    write.batch = batch
+    try:
+        _check_possible(kind, integration.vendor_account, integration)
+    except InvalidError as error:
+        write.sealed, write.state, write.sentence, write.over_at = None, WriteState.NOT_DONE, str(error), timezone.now()
+    write.save(force_insert=True)
+    return write
+
+
+def with_all(rows: QuerySet[VendorWrite]) -> QuerySet[VendorWrite]:
+    """`rows` with what checking and performing them reads."""
+    return rows.select_related(
+        "tenant",
+        "vendor_account__tenant",
+        "vendor_account__credential",
+        "integration__tenant",
+        "integration__vendor_account__tenant",
+        "integration__vendor_account__credential",
+        "requested_by",
+        "confirmed_by",
+        "snapshot",
+    )
 
 
 def _same(tenant: Tenant, key: str, operation: str) -> VendorWrite | None:
@@ -324,6 +366,7 @@ def _store_plan(context: Context, plan: Plan, *, note: str = "") -> None:
     if plan.nothing:
         with transaction.atomic():
             context.progress.hold()
+            write.result = {"nothing": True}
             _close(write, WriteState.NOT_DONE, plan.nothing)
             _record(write, Event.WRITE_NOT_DONE, by=None)
         return
@@ -377,7 +420,7 @@ def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> Vendor
     if plan.nothing:
         _store_plan(context, plan)
         return write
-    if (kind.has_review or write.batch_id) and plan.guard[:64] != write.guard:
+    if kind.has_review and plan.guard[:64] != write.guard:
         _store_plan(context, plan, note=_MOVED)
         raise InvalidError({"": _MOVED})
     _mark_sent(context, kind, plan, job)
@@ -548,7 +591,9 @@ def _record(write: VendorWrite, event: Event, *, by: User | None, **more: Any) -
 def resume_lost() -> int:
     """Ask again for the job of writes whose own ended without taking them on (killed, out of time); how many."""
     asked = 0
-    lost = VendorWrite.objects.filter(state=WriteState.SENT, batch=None).select_related("job", "tenant")
+    # A batch takes its rows further itself, unless somebody confirmed one of them alone.
+    lost = VendorWrite.objects.filter(Q(batch=None) | Q(job__isnull=False), state=WriteState.SENT)
+    lost = lost.select_related("job", "tenant")
     for write in lost.order_by("sent_at")[:SWEEP_ROWS]:
         if write.job is not None and not write.job.is_finished:
             continue
@@ -563,6 +608,7 @@ def resume_lost() -> int:
 __all__ = [
     "Watcher",
     "abandon",
+    "add_to_batch",
     "cannot_undo",
     "check",
     "confirm",
@@ -575,4 +621,5 @@ __all__ = [
     "settle_by_person",
     "undo",
     "unsupported_reason",
+    "with_all",
 ]

@@ -344,6 +344,7 @@ def test_a_write_whose_job_is_lost_gets_another_by_the_sweep(
     write = confirmed(edited(integration, by, {"name": "Mine"}), by)
     lose_answers(simulator, "PUT", "/integrations/", kind="reset")
     perform_and_be_killed(write)
+    assert write.job_id is not None
     Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=write.created_at)
     assert vendor_writes.resume_lost() == 1
     assert vendor_writes.resume_lost() == 0
