@@ -100,8 +100,8 @@ SWITCHES = (
     ),
     Switch(
         "celigo.standalone_clones_refuse_revisions",
-        False,
-        "Clones made through the API keep no revisions (422), as the vendor says in one place.",
+        True,
+        "Clones made through the API keep no revisions (422), as the vendor says where it explains clones.",
     ),
     Switch(
         "celigo.revision_diff",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,20 @@ def test_only_what_a_fault_let_through_is_carried_out(account: CeligoAccount, ki
         assert answer.status_code == (502 if kind.startswith("status") else 200)
     assert (account.one(identifier)["tag"] == "lost") is is_applied
     assert account.operations() == ["patch"] * is_applied
+
+
+def test_changes_at_the_same_time_are_all_kept(account: CeligoAccount) -> None:
+    identifier = account.pick(is_plain)
+
+    def change(number: int) -> int:
+        patch = [{"op": "add", "path": f"/settings/at{number}", "value": number}]
+        return account.call("PATCH", f"{LIST}/{identifier}", patch).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(change, range(24))) == {204}
+    assert account.one(identifier)["settings"].items() >= {f"at{number}": number for number in range(24)}.items()
+    entries = account.simulator.world.ledger(account.account.name)
+    assert [entry["seq"] for entry in entries] == list(range(entries[0]["seq"], entries[0]["seq"] + 24))
 
 
 def test_a_status_after_the_work_may_carry_a_body(account: CeligoAccount) -> None:

@@ -197,13 +197,14 @@ def test_a_revision_with_a_wrong_query_or_description_is_refused(account: Celigo
     assert account.operations() == []
 
 
-def test_clones_of_the_api_can_be_without_revisions(account: CeligoAccount) -> None:
-    account.simulator.world.turn("celigo.standalone_clones_refuse_revisions", True)
+def test_clones_of_the_api_are_without_revisions(account: CeligoAccount) -> None:
     identifier = account.pick(is_plain)
     body = {"connectionMap": connection_map(account, identifier)}
     clone = account.call("POST", f"{LIST}/{identifier}/clone", body).json()["_id"]
     assert account.call("POST", f"{LIST}/{clone}/revisions/create", {}).status_code == 422
     assert account.call("POST", f"{LIST}/{identifier}/revisions/create", {}).status_code == 201
+    account.simulator.world.turn("celigo.standalone_clones_refuse_revisions", False)
+    assert account.call("POST", f"{LIST}/{clone}/revisions/create", {}).status_code == 201
 
 
 # --- installing ---------------------------------------------------------------------------------------------------
