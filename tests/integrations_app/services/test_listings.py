@@ -119,7 +119,9 @@ def test_a_failed_reading_keeps_what_was_read_and_says_why(
     assert (again.failure, again.failed_at) == ("", None)
 
 
-def test_a_refusal_of_one_thing_says_nothing_about_the_account(account: VendorAccount, integration: Integration) -> None:
+def test_a_refusal_of_one_thing_says_nothing_about_the_account(
+    account: VendorAccount, integration: Integration
+) -> None:
     Integration.objects.filter(pk=integration.pk).update(remote_id="0" * 24)
     integration.refresh_from_db()
     with pytest.raises(VendorError):
