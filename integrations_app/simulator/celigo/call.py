@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ from integrations_app.simulator.world import World
 
 # The account's token with this behind it is one whose allow-list leaves out about half of the integrations.
 SCOPED_SUFFIX = "-scoped"
+
+Operation = Callable[..., Response]  # takes the call, then the ids of the path
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ Source: Celigo help centre, "Integration API endpoints".
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 from integrations_app.simulator.celigo import history, paging
-from integrations_app.simulator.celigo.call import Call, nothing
+from integrations_app.simulator.celigo.call import Call, Operation, nothing
 from integrations_app.simulator.celigo.documents import COUNTERS, Document
 from integrations_app.simulator.celigo.errors import Problem, failed, problem, refused
 from integrations_app.simulator.celigo.fields import problems_of, writable
@@ -86,7 +86,7 @@ def delete(call: Call, identifier: str) -> Response:
     return nothing()
 
 
-def children(kind: str) -> Any:
+def children(kind: str) -> Operation:
     """The operation that lists an integration's flows, exports or imports."""
 
     def operation(call: Call, identifier: str) -> Response:
@@ -96,7 +96,7 @@ def children(kind: str) -> Any:
     return operation
 
 
-def of_account(kind: str) -> Any:
+def of_account(kind: str) -> Operation:
     """The operation that lists the flows, exports, imports or connections of the whole account."""
 
     def seen(call: Call, each: str) -> Document | None:
@@ -105,7 +105,7 @@ def of_account(kind: str) -> Any:
         return document if is_seen else None
 
     def operation(call: Call) -> Response:
-        def places(first: int) -> Any:
+        def places(first: int) -> Iterator[tuple[int, Document | None]]:
             return ((at, seen(call, each)) for at, each in call.shelf.account_ids(kind, first))
 
         return paging.places(call, places, is_204_when_empty=True)
@@ -113,7 +113,7 @@ def of_account(kind: str) -> Any:
     return operation
 
 
-def one(kind: str) -> Any:
+def one(kind: str) -> Operation:
     """The operation that reads one flow, export, import or connection."""
 
     def operation(call: Call, identifier: str) -> Response:

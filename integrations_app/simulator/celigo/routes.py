@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from integrations_app.simulator.celigo import (
     clones,
     connections,
@@ -18,9 +16,7 @@ from integrations_app.simulator.celigo import (
     revisions,
     steps,
 )
-from integrations_app.simulator.wire import Response
-
-Operation = Callable[..., Response]  # the call, then the ids of the path
+from integrations_app.simulator.celigo.call import Operation
 
 _ROUTES: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "integrations", paging.integrations),
