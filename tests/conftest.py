@@ -29,12 +29,14 @@ pytest_plugins = ["tests.people"]
 
 STACKS = ("embedded", "postgres-redis", "postgres-rabbitmq")
 _EVERY_STACK = frozenset(Path(__file__).parent / "integrations_app" / name for name in ("services", "jobs"))
+_PROOFS = Path(__file__).parent / "chaos"
 FOLDER = pytest.StashKey[Path]()
 SERVERS = pytest.StashKey[list[Server]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", choices=STACKS, default="embedded", help="database and broker that the tests run on")
+    parser.addoption("--proofs", choices=("short", "long"), help="run the proofs in tests/chaos, of this size")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -216,6 +218,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     What only PostgreSQL can do is left to the stacks that have it.
     """
+    if not config.getoption("--proofs"):
+        proofs = [item for item in items if item.path.parent == _PROOFS]
+        config.hook.pytest_deselected(items=proofs)
+        items[:] = [item for item in items if item not in proofs]
     if config.getoption("--stack") == "embedded":
         elsewhere = [item for item in items if item.get_closest_marker("postgres")]
         config.hook.pytest_deselected(items=elsewhere)

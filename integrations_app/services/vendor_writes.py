@@ -23,7 +23,15 @@ from console.access import policy, vault
 from console.access.models import Tenant, User
 from console.audit.events import Event
 from console.audit.services import record
-from integrations_app.models import Integration, Job, VendorAccount, VendorWrite, WriteBatch, WriteState
+from integrations_app.models import (
+    Integration,
+    Job,
+    RevisionPolicy,
+    VendorAccount,
+    VendorWrite,
+    WriteBatch,
+    WriteState,
+)
 from integrations_app.models.vendor_write import OVER_STATES
 from integrations_app.services import account_health, jobs, snapshots, vendor_accounts, write_plans
 from integrations_app.services.documents import canonical, load, plain
@@ -31,11 +39,13 @@ from integrations_app.services.errors import InvalidError, WaitError
 from integrations_app.services.operations import registry
 from integrations_app.services.operations.base import Context, Finished, Operation, Plan, Settled, Verdict
 from integrations_app.vendors import registry as vendors
+from integrations_app.vendors.capabilities import SupportsRevisions
 from integrations_app.vendors.errors import (
     VendorError,
     VendorOutcomeUnknownError,
     VendorPausedError,
     VendorRateLimitError,
+    VendorRejectedError,
     VendorUnavailableError,
 )
 
@@ -47,6 +57,9 @@ _WHILE_ANOTHER_IS_SENT = 2.0
 # What one sweep puts right; the rest is the next one's, seconds later.
 SWEEP_ROWS = 200
 
+_ANOTHER = "another change of the same integration is being sent"
+# The operation that a policy puts before others.
+_REVISION = "take_revision"
 _MOVED = "It changed at the vendor after you confirmed. Nothing was sent: look at what would happen now."
 
 
@@ -416,6 +429,7 @@ def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> Vendor
     if write.state in (WriteState.SENT, WriteState.UNKNOWN):
         return _settle(context)
     kind = registry.operation(write.operation)
+    sent_before = _sent_count(write)
     plan = _planned(context)
     if plan.nothing:
         _store_plan(context, plan)
@@ -423,12 +437,59 @@ def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> Vendor
     if kind.has_review and plan.guard[:64] != write.guard:
         _store_plan(context, plan, note=_MOVED)
         raise InvalidError({"": _MOVED})
-    _mark_sent(context, kind, plan, job)
+    _mark_sent(context, kind, plan, job, sent_before)
     return _send(context, kind)
 
 
-def _mark_sent(context: Context, kind: Operation, plan: Plan, job: Job | None) -> None:
-    """Record the intent, with what settling will need; from here on the write is never sent again."""
+def _sent_count(write: VendorWrite) -> int:
+    """How many writes of the same integration were sent so far."""
+    return VendorWrite.objects.filter(integration=write.integration_id, sent_at__isnull=False).count()
+
+
+def _have_revision_kept(context: Context, kind: Operation, job: Job | None) -> None:
+    """Where the account's policy wants one before each change: a vendor write of its own, which is over before this one
+    is sent. What keeps it from being taken keeps this one from being sent, unless the vendor takes none of this.
+    """
+    write = context.write
+    needed = kind.keeps_snapshot and write.integration is not None and isinstance(context.client, SupportsRevisions)
+    policies = RevisionPolicy.objects.for_tenant(write.tenant).filter(vendor_account=context.account)
+    if not needed or not policies.filter(before_writes=True).exists():
+        return
+    first = _revision_before(write, context.account, job)
+    try:
+        if not first.is_over:
+            first = perform(first, job=job, progress=context.progress)
+    except (VendorRateLimitError, VendorPausedError, VendorUnavailableError):
+        raise  # neither was sent: both may be tried again
+    except (VendorError, InvalidError):
+        first.refresh_from_db()
+    if first.state == WriteState.DONE:
+        return
+    if first.error_code == VendorRejectedError.__name__:
+        context.progress.say(f"No revision was taken before: {first.sentence}", "warning", str(write.integration))
+        return
+    reason = f"The revision before this change was not taken, so nothing was sent: {first.sentence}"
+    raise _over(write, context.progress, InvalidError({"": reason}))
+
+
+def _revision_before(write: VendorWrite, account: VendorAccount, job: Job | None) -> VendorWrite:
+    """The revision that goes before a write, asked for by the console itself; once, however often the write is tried."""
+    key = f"before:{write.pk.hex}"
+    if (same := _same(write.tenant, key, _REVISION)) is None:
+        params = {"note": f"Before: {write.title}"[:300], "only_if_changed": True}
+        kind = registry.operation(_REVISION)
+        same = _draft(kind, account, write.integration, params, key=key, by=None, reason="Policy: before each change")
+        same.job = job
+        same.save(force_insert=True)
+    return with_all(VendorWrite.objects.for_tenant(write.tenant)).get(pk=same.pk)
+
+
+def _mark_sent(context: Context, kind: Operation, plan: Plan, job: Job | None, sent_before: int) -> None:
+    """Record the intent, with what settling will need; from here on the write is never sent again.
+
+    A plan made before another write of the same integration was sent is stale, even when that one is over by now: with
+    `sent_before` it is noticed, and the write planned anew.
+    """
     write = context.write
     context.progress.check()
     evidence = {"evidence": dict(plan.evidence), "receipt": None, "lost_at": None}
@@ -436,6 +497,11 @@ def _mark_sent(context: Context, kind: Operation, plan: Plan, job: Job | None) -
     try:
         with transaction.atomic():
             context.progress.hold()
+            if write.integration_id is not None:
+                # One after the other from here on, so that the count below sees whoever came first.
+                Integration.objects.select_for_update().only("pk").get(pk=write.integration_id)
+                if _sent_count(write) != sent_before:
+                    raise WaitError(_WHILE_ANOTHER_IS_SENT, _ANOTHER)
             if kind.keeps_snapshot and write.integration is not None and write.snapshot_id is None:
                 write.snapshot = snapshots.keep(write.integration, by=write.confirmed_by or write.requested_by, job=job)
             mine = VendorWrite.objects.filter(pk=write.pk, state=WriteState.QUEUED).update(
@@ -448,7 +514,7 @@ def _mark_sent(context: Context, kind: Operation, plan: Plan, job: Job | None) -
             if not mine:
                 raise InvalidError({"": "This is being dealt with already."})
     except IntegrityError as error:
-        raise WaitError(_WHILE_ANOTHER_IS_SENT, "another change of the same integration is being sent") from error
+        raise WaitError(_WHILE_ANOTHER_IS_SENT, _ANOTHER) from error
     write.refresh_from_db()
     context.evidence = plan.evidence
 
