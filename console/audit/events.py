@@ -43,7 +43,7 @@ class Event(models.TextChoices):
     VENDOR_ACCOUNT_CHANGED = "vendor_account.changed", "changed the vendor account {target}: {fields}"
     VENDOR_ACCOUNT_TESTED = "vendor_account.tested", "tested the vendor account {target}: {state}"
     VENDOR_ACCOUNT_REMOVED = "vendor_account.removed", "removed the vendor account {target}"
-    SCHEDULE_CHANGED = "schedule.changed", "changed the sync schedule of {target}: {schedule}"
+    SCHEDULE_CHANGED = "schedule.changed", "changed the schedule of {target}: {schedule}"
 
     KEYS_REWRAPPED = "keys.rewrapped", "wrapped {count} data keys anew with the encryption key {key}"
 
@@ -63,6 +63,10 @@ class Event(models.TextChoices):
     WRITE_ABANDONED = "write.abandoned", "gave up: {what}"
     REVISION_POLICY_CHANGED = "revision_policy.changed", "changed when revisions of {target} are taken: {policy}"
     HISTORY_EXPORTED = "history.exported", "exported the history of {target}"
+    ARCHIVE_FETCHED = "archive.fetched", "fetched the template archive of {target}: {entries} entries"
+    ARCHIVE_REFUSED = "archive.refused", "refused the template archive of {target}: {why}"
+    ARCHIVE_DOWNLOADED = "archive.downloaded", "downloaded the template archive of {target}"
+    ARCHIVE_EXPIRED = "archive.expired", "removed the file of a template archive of {target}, its time being over"
     LIVE_SEARCHED = "vendor.searched", "searched live at {target}"
 
     def sentence(self, target: str, detail: Mapping[str, Any]) -> str:

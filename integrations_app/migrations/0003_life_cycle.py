@@ -70,6 +70,7 @@ class Migration(migrations.Migration):
                 ('count', models.PositiveIntegerField(default=0)),
                 ('bad_count', models.PositiveIntegerField(default=0)),
                 ('is_whole', models.BooleanField(default=True)),
+                ('newest_at', models.DateTimeField(null=True)),
                 ('read_at', models.DateTimeField(null=True)),
                 ('failed_at', models.DateTimeField(null=True)),
                 ('failure', models.CharField(blank=True, max_length=300)),

@@ -30,6 +30,8 @@ class Listing(models.Model):
     count = models.PositiveIntegerField(default=0)
     bad_count = models.PositiveIntegerField(default=0)
     is_whole = models.BooleanField(default=True)
+    # When the newest of them happened, where the vendor gives such a time.
+    newest_at = models.DateTimeField(null=True)
     # When the vendor was last asked with success, and when it last refused since.
     read_at = models.DateTimeField(null=True)
     failed_at = models.DateTimeField(null=True)

@@ -58,6 +58,7 @@ JOB_TYPES: dict[str, JobType] = {
         JobType("refresh_integration", "Refresh", "Refresh {target}", _SHORT, Permission.INTEGRATION_SYNC),
         JobType("read_listing", "Listing", "Read what belongs to {target}", _SHORT, Permission.INTEGRATION_SYNC),
         JobType("take_snapshot", "Snapshot", "Snapshot of {target}", _SHORT, Permission.SNAPSHOT_CREATE),
+        JobType("fetch_archive", "Template archive", "Archive of {target}", _SHORT, Permission.ARCHIVE_INSPECT),
         JobType("test_account", "Test", "Test {target}", _SHORT, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
         JobType(
             "change_secret",
@@ -107,6 +108,15 @@ JOB_TYPES: dict[str, JobType] = {
             limit_seconds=3600,
             no_retry=_ON_THE_CHANGE,
             effect="changes what the vendor holds, each thing once",
+        ),
+        JobType(
+            "take_revisions",
+            "Revisions",
+            "Revisions of everything in {target}",
+            Job.Queue.BULK,
+            Permission.REVISION_CREATE,
+            is_exclusive=True,
+            effect="has the vendor keep copies; the integrations stay as they are",
         ),
         JobType(
             "search_vendor", "Live search", "Search at {target}", _SHORT, Permission.INTEGRATION_SEARCH, attempts=1

@@ -180,6 +180,7 @@ def _columns(account: VendorAccount, kind: ListingKind, found: RemoteListing, as
         "count": len(kept),
         "bad_count": len(found.bad),
         "is_whole": found.is_whole and is_whole,
+        "newest_at": max((item.at for item in found.items if item.at is not None), default=None),
         "read_at": asked_at,
         "failed_at": None,
         "failure": "",

@@ -1,4 +1,4 @@
-"""Schedules: ask for a vendor account's sync again and again, spread so that accounts do not all begin together."""
+"""Schedules: ask for a vendor account's job again and again, spread so that accounts do not all begin together."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from console.audit.services import record
 from integrations_app.models import Schedule, VendorAccount
 from integrations_app.services import jobs
 from integrations_app.services.errors import InvalidError, StaleError
+from integrations_app.services.job_types import JOB_TYPES
 
 log = structlog.get_logger(__name__)
 
-JOB_TYPE = "sync_account"
+SYNC = "sync_account"
 MIN_SECONDS = 300
 MAX_SECONDS = 31 * 24 * 3600
 # What one look asks for; the rest is the next one's, seconds later.
@@ -30,10 +31,22 @@ DUE_ROWS = 200
 _STALE = "Somebody else changed this schedule meanwhile. Nothing was saved: look at it again."
 
 
+def find(account: VendorAccount, job_type: str = SYNC) -> Schedule | None:
+    """The account's schedule of a job type, None when there never was one."""
+    return Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account, job_type=job_type).first()
+
+
 def set_schedule(
-    *, account: VendorAccount, every_seconds: int, by: User | None, is_paused: bool = False, version: int | None = None
+    *,
+    account: VendorAccount,
+    every_seconds: int,
+    by: User | None,
+    is_paused: bool = False,
+    version: int | None = None,
+    job_type: str = SYNC,
 ) -> Schedule:
-    """Have `account` synced every `every_seconds` (MIN_SECONDS to MAX_SECONDS), or keep that but pause it.
+    """Have a job of `job_type` asked for `account` every `every_seconds` (MIN_SECONDS to MAX_SECONDS), or keep that but
+    pause it.
 
     `version` is the schedule's as the form showed it, None where there was none or nobody looked. Raises StaleError
     when it has changed since, PermissionDenied, and InvalidError for a span out of bounds or a removed account.
@@ -46,7 +59,7 @@ def set_schedule(
         raise InvalidError({"": "A removed vendor account has no schedule."})
     try:
         with transaction.atomic():
-            schedule = _find_or_new(account, version)
+            schedule = _find_or_new(account, job_type, version)
             schedule.every_seconds = every_seconds
             schedule.jitter_seconds = every_seconds
             schedule.is_paused = is_paused
@@ -57,7 +70,11 @@ def set_schedule(
                 tenant=account.tenant,
                 by=by,
                 target=account,
-                detail={"schedule": describe(schedule), "every_seconds": every_seconds, "is_paused": is_paused},
+                detail={
+                    "schedule": f"{JOB_TYPES[job_type].label.lower()} {describe(schedule)}",
+                    "every_seconds": every_seconds,
+                    "is_paused": is_paused,
+                },
             )
     except IntegrityError as error:
         # Two people set an account's first schedule at once.
@@ -65,10 +82,10 @@ def set_schedule(
     return schedule
 
 
-def _find_or_new(account: VendorAccount, version: int | None) -> Schedule:
-    found = Schedule.objects.select_for_update().filter(vendor_account=account, job_type=JOB_TYPE).first()
+def _find_or_new(account: VendorAccount, job_type: str, version: int | None) -> Schedule:
+    found = Schedule.objects.select_for_update().filter(vendor_account=account, job_type=job_type).first()
     if found is None:
-        return Schedule(tenant=account.tenant, vendor_account=account, job_type=JOB_TYPE)
+        return Schedule(tenant=account.tenant, vendor_account=account, job_type=job_type)
     if version is not None and version != found.version:
         raise StaleError(_STALE)
     found.version += 1

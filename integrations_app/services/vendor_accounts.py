@@ -43,6 +43,7 @@ from integrations_app.services.account_health import (
 )
 from integrations_app.services.credentials import secret_history, secret_status
 from integrations_app.services.errors import InvalidError, StaleError
+from integrations_app.services.job_types import JOB_TYPES
 from integrations_app.services.regions import regions_for
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import AccountReport, Connection, VendorClient
@@ -245,7 +246,7 @@ def change(
 
 
 def _reschedule(account: VendorAccount, every_seconds: int, by: User) -> None:
-    now = Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account, job_type="sync_account").first()
+    now = schedules.find(account)
     is_paused = every_seconds == 0
     if now is None:
         if not is_paused:
@@ -266,7 +267,7 @@ def dependants(account: VendorAccount) -> list[str]:
         number = f"{cap:,}+" if count > cap else f"{count:,}"
         found.append(f"{number} integration{'' if count == 1 else 's'}: kept, but never looked at again")
     for schedule in Schedule.objects.for_tenant(account.tenant).filter(vendor_account=account):
-        found.append(f"The sync {schedules.describe(schedule)}: ends")
+        found.append(f"The {JOB_TYPES[schedule.job_type].label.lower()} {schedules.describe(schedule)}: ends")
     if count := Job.objects.for_tenant(account.tenant).open().filter(vendor_account=account).count():
         found.append(f"{count} open job{'' if count == 1 else 's'}: cancelled")
     return found

@@ -18,8 +18,8 @@ from console.access.models import User
 from console.access.permissions import Permission
 from console.http import TenantRequest, render_page
 from integrations_app.forms import AccountForm, AccountSettingsForm, RemoveForm, ReplaceForm, show_errors
-from integrations_app.models import Integration, Job, Schedule, SyncRun, VendorAccount
-from integrations_app.services import credentials
+from integrations_app.models import Integration, Job, SyncRun, VendorAccount
+from integrations_app.services import credentials, schedules
 from integrations_app.services import vendor_accounts as service
 from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.vendor_words import all_vendor_words, vendor_words
@@ -153,7 +153,7 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
         "binding": [(field.label, account.binding.get(field.name, "")) for field in client.binding_fields],
         "secrets": service.secret_status(credential) if credential is not None else [],
         "changes": service.secret_history(credential) if credential is not None and has_history else [],
-        "schedule": Schedule.objects.for_tenant(request.tenant).filter(vendor_account=account).first(),
+        "schedule": schedules.find(account),
         "runs": SyncRun.objects.for_tenant(request.tenant).filter(vendor_account=account).select_related("job")[:6],
         "quarantined": account.quarantined_items.for_tenant(request.tenant)[:20],
         "jobs": jobs[:5],
@@ -239,7 +239,7 @@ def replace(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
 @requires(Permission.VENDOR_ACCOUNT_MANAGE)
 def edit(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     account = _find(request, pk)
-    schedule = Schedule.objects.for_tenant(request.tenant).filter(vendor_account=account).first()
+    schedule = schedules.find(account)
     credential = account.credential
     owners = User.objects.filter(grants__in=request.tenant.grants.active()).distinct().order_by("name", "email")
     form = AccountSettingsForm(

@@ -47,7 +47,7 @@ def test_a_schedule_is_set_changed_and_paused_with_an_audit_row_each() -> None:
     )
     assert (second.pk, second.every_seconds, second.is_paused) == (first.pk, 900, True)
     told = AuditEvent.objects.filter(event=Event.SCHEDULE_CHANGED).order_by("at")
-    assert [event.detail["schedule"] for event in told] == ["every hour", "every 15 minutes, paused"]
+    assert [event.detail["schedule"] for event in told] == ["sync every hour", "sync every 15 minutes, paused"]
     assert {event.by_label for event in told} == {"Admin Person"}
 
 
