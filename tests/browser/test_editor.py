@@ -10,6 +10,7 @@ from django import forms
 from django.template.loader import render_to_string
 from playwright.sync_api import Dialog, Locator, Page, expect
 
+from tests.browser.editing import json_editor, write_json
 from tests.browser.looking import faults, sign_in
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def opened(page: Page, live_server: object, people: People) -> Page:
 
 
 def editor(page: Page) -> Locator:
-    return page.get_by_role("textbox", name="Settings")
+    return json_editor(page, "Settings")
 
 
 def sent(page: Page) -> str:
@@ -88,7 +89,7 @@ def sent(page: Page) -> str:
 def test_mistakes_are_told_by_line_and_column_while_typing(opened: Page) -> None:
     problem = opened.locator("[data-editor-problem]")
     expect(problem).to_have_text("")
-    editor(opened).fill('{\n  "name": "Orders"\n  "lines": []\n}')
+    write_json(opened, "Settings", '{\n  "name": "Orders"\n  "lines": []\n}')
     expect(problem).to_have_text("Line 3, column 3: A comma or “}” is missing before this.")
     expect(problem).to_have_role("status")
     expect(editor(opened)).to_have_attribute("aria-invalid", "true")
@@ -141,7 +142,7 @@ def test_the_keyboard_enters_and_leaves_the_editor_and_the_label_leads_into_it(o
 
 
 def test_a_reset_and_another_script_reach_the_editor(opened: Page) -> None:
-    editor(opened).fill("[]")
+    write_json(opened, "Settings", "[]")
     opened.evaluate("() => document.getElementById('editing').reset()")
     expect(editor(opened)).to_contain_text("Orders")
     opened.evaluate(
@@ -179,7 +180,7 @@ def test_a_swap_asks_before_it_takes_a_changed_form_away(opened: Page) -> None:
         ' \'<button id="away" hx-get="/me/" hx-target="#main" hx-select="h1">Away</button>\');'
         " htmx.process(document.getElementById('away')) }"
     )
-    editor(opened).fill("[]")
+    write_json(opened, "Settings", "[]")
     away = opened.get_by_role("button", name="Away")
     away.click()
     assert answers == [True]
