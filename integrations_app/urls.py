@@ -25,6 +25,7 @@ from integrations_app.views import (
     tenants,
     vendor_accounts,
     welcome,
+    wizard,
 )
 
 integration_urls = (
@@ -44,6 +45,8 @@ integration_urls = (
         path("t/<slug:tenant>/integrations/<uuid:pk>/history/export/", history.export, name="history_export"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/history/refresh/", history.refresh, name="history_refresh"),
         path("t/<slug:tenant>/snapshots/<uuid:pk>/restore/", restoring.restore, name="restore"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/install/", wizard.install, name="install"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/uninstall/", wizard.uninstall, name="uninstall"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/<slug:tab>/", integrations.tab, name="tab"),
     ],
     "integrations",

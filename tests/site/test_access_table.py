@@ -51,6 +51,8 @@ INSIDE = {
     "integrations:create": Row(EDIT),
     "integrations:clone": Row(EDIT, takes="integration"),
     "integrations:delete": Row(ADMINISTER, takes="integration"),
+    "integrations:install": Row(SEE, takes="integration"),
+    "integrations:uninstall": Row(SEE, takes="integration"),
     "integrations:history_export": Row(SEE, takes="integration"),
     "integrations:history_refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:restore": Row(EDIT, takes="snapshot"),
