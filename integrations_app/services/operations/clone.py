@@ -18,7 +18,7 @@ from console.audit.events import Event
 from console.audit.models import AuditEvent
 from console.audit.services import record
 from integrations_app.models import Integration, VendorAccount
-from integrations_app.services import clone_targets, vendor_accounts
+from integrations_app.services import clone_targets, vendor_accounts, write_plans
 from integrations_app.services.documents import canonical, plain
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.mirror import Mirror
@@ -90,7 +90,10 @@ class Clone:
         return Plan(
             guard=_guard(parts, used, offered, there.ids),
             consequence=f"A copy of the integration is made in {clone_targets.place(target)}.",
-            changes=(Change("name", "Name", ABSENT, words.of(name)),),
+            changes=(
+                Change("name", "Name", ABSENT, words.of(name)),
+                Change("account", "Clone into", ABSENT, clone_targets.place(target)),
+            ),
             facts=tuple(_facts(context, target, parts, there, words)),
             questions=tuple(_question(connection, offered, words) for connection in used) if not lacking else (),
             evidence={**there.evidence, "connections": [connection.remote_id for connection in used]},
@@ -135,7 +138,8 @@ class Clone:
         row = arrivals.mirrored(target, remote, context.progress.hold)
         _tell_target(context, row)
         lost = arrivals.not_taken({"name": context.params["name"]}, _WORDS_FOR_NAME, remote)
-        return Finished(f"“{row.name}” is there, in {clone_targets.place(target)}.", not_taken=lost, made=row)
+        sentence = f"“{row.name}” is there, in {clone_targets.place(target)}."
+        return Finished(sentence, not_taken=lost, made=row, result={"rows": _chosen(context)})
 
     def _found(self, context: Context) -> str:
         """The clone's id where the vendor's answer, though good, did not name it."""
@@ -268,6 +272,15 @@ def _question(connection: RemoteItem, offered: Sequence[RemoteItem], words: _Wor
         initial=_proposed(connection, fitting),
         help=f"The clone goes through this connection. {len(fitting)} of the account can stand in.",
     )
+
+
+def _chosen(context: Context) -> list[str]:
+    """Which connection was chosen for which, in the words of the questions: kept with the write for good."""
+    return [
+        f"{question.label}: {dict(question.choices).get(context.answers[question.name], '')}"
+        for question in write_plans.questions(context.write.plan)
+        if context.answers.get(question.name)
+    ]
 
 
 def _lacking(used: Sequence[RemoteItem], offered: Sequence[RemoteItem], words: _Words) -> str:
