@@ -41,6 +41,7 @@ _WORDS: Final = re.compile(r"\s*\S+|\s+\Z")
 # How much of a long text is shown: before and after what changed, and of the change itself.
 _CONTEXT: Final = 60
 _MOST_CHANGED: Final = 240
+_MOST_CHANGED_LINES: Final = 6
 _NOT_THERE: Final = format_html('<span class="none">{}</span>', "not there")
 
 
@@ -133,8 +134,9 @@ def _excerpt(text: str, other: str, tag: str) -> SafeString:
     stop = len(text) - end
     changed = text[start:stop]
     before, after = text[max(start - _CONTEXT, 0) : start], text[stop : stop + _CONTEXT]
-    if len(changed) > _MOST_CHANGED:
-        changed, after = f"{changed[:_MOST_CHANGED]}…", ""
+    shown = "\n".join(changed[:_MOST_CHANGED].split("\n")[:_MOST_CHANGED_LINES])
+    if shown != changed:
+        changed, after = f"{shown}…", ""
     marked = format_html("<{}>{}</{}>", tag, changed, tag) if changed else ""
     return format_html(
         '<span class="val" dir="auto">{}{}{}{}{}</span>',
