@@ -26,7 +26,7 @@ class Tab:
     """`build` makes the context of `integrations/tabs/<template>.html`; `is_offered` hides a tab without content.
 
     `template` is the slug where none is named. `as_of` is how old the count is, None where it is never old.
-    `is_listed` False: it has an address, and no place in the row of tabs.
+    `is_listed` False: it has an address, and no place in the row of tabs; `under` is then the tab it belongs to.
     """
 
     slug: str
@@ -38,6 +38,7 @@ class Tab:
     template: str = ""
     as_of: Callable[[Integration], datetime | None] | None = None
     is_listed: bool = True
+    under: str = ""
 
     @property
     def template_name(self) -> str:
@@ -56,6 +57,10 @@ _RIGHT: tuple[Tab, ...] = (
 TABS: tuple[Tab, ...] = (*_LEFT, *_RIGHT)
 
 
+# Listings without a place of their own, and the one that leads to them.
+_UNDER = {"error_records": "errors", "connection": listing.CONNECTIONS}
+
+
 @functools.cache
 def _of_kind(kind: ListingKind) -> Tab:
     return Tab(
@@ -66,6 +71,7 @@ def _of_kind(kind: ListingKind) -> Tab:
         template="listing",
         as_of=functools.partial(listing.as_of, kind=kind),
         is_listed=kind.is_tab and not kind.is_scoped,
+        under=_UNDER.get(kind.slug, ""),
     )
 
 
@@ -76,7 +82,7 @@ def tabs_of(integration: Integration) -> tuple[Tab, ...]:
     right = _RIGHT
     if any(kind.slug == listing.CONNECTIONS for kind in kinds):
         # The vendor's own list of them stands in its place, and leads to it.
-        right = tuple(replace(tab, is_listed=tab.is_listed and tab.slug != "connection") for tab in _RIGHT)
+        right = tuple(replace(tab, is_listed=tab.slug not in _UNDER, under=_UNDER.get(tab.slug, "")) for tab in _RIGHT)
     found = (*_LEFT, *(_of_kind(kind) for kind in kinds if kind.slug not in taken), *right)
     return tuple(tab for tab in found if tab.is_offered(integration))
 

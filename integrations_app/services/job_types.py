@@ -61,6 +61,14 @@ JOB_TYPES: dict[str, JobType] = {
         JobType("fetch_archive", "Template archive", "Archive of {target}", _SHORT, Permission.ARCHIVE_INSPECT),
         JobType("test_account", "Test", "Test {target}", _SHORT, Permission.VENDOR_ACCOUNT_TEST, attempts=1),
         JobType(
+            "ping_connection",
+            "Ping",
+            "Ping a connection of {target}",
+            _SHORT,
+            Permission.VENDOR_ACCOUNT_TEST,
+            attempts=1,
+        ),
+        JobType(
             "change_secret",
             "New secret",
             "New secret for {target}",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from integrations_app.services.operations.base import Operation
 from integrations_app.services.operations.clone import Clone
+from integrations_app.services.operations.connections import RegisterConnections, UnregisterConnection
 from integrations_app.services.operations.create import Create
 from integrations_app.services.operations.delete import Delete
 from integrations_app.services.operations.edit import Edit
+from integrations_app.services.operations.error_records import ResolveErrors, RetryErrors
+from integrations_app.services.operations.flows import RunFlow, SwitchFlow
 from integrations_app.services.operations.revision import TakeRevision
 from integrations_app.services.operations.steps import InstallStep, UninstallStep
 
@@ -18,6 +21,12 @@ OPERATIONS: tuple[Operation, ...] = (
     TakeRevision(),
     InstallStep(),
     UninstallStep(),
+    SwitchFlow(),
+    RunFlow(),
+    RetryErrors(),
+    ResolveErrors(),
+    RegisterConnections(),
+    UnregisterConnection(),
 )
 
 _BY_NAME = {operation.name: operation for operation in OPERATIONS}
