@@ -29,6 +29,7 @@ from integrations_app.services.attribution import OwnWrites
 from integrations_app.services.history_entries import (
     AUDIT_RANK,
     LISTING_KINDS,
+    PEOPLE_KIND,
     SNAPSHOT_RANK,
     WRITE_RANK,
     Entry,
@@ -145,7 +146,7 @@ class History:
 
     def _record(self, source: Source, kind: ListingKind, vendor_label: str) -> VendorRecord:
         listing = self._listings.get(kind.slug)
-        label = f"{vendor_label} {'revision' if source is Source.REVISION else 'audit'}"
+        label = f"{vendor_label} {'revisions' if source is Source.REVISION else 'audit'}"
         if listing is None:
             return VendorRecord(source, kind, label, None, None, "", is_whole=True)
         return VendorRecord(
@@ -155,16 +156,34 @@ class History:
     @cached_property
     def _listings(self) -> dict[str, Listing]:
         kept = Listing.objects.for_tenant(self.tenant).filter(integration=self.integration, scope="")
-        return {listing.kind: listing for listing in kept.filter(kind__in=LISTING_KINDS.values())}
+        return {listing.kind: listing for listing in kept.filter(kind__in=(*LISTING_KINDS.values(), PEOPLE_KIND))}
+
+    @cached_property
+    def _items(self) -> dict[str, list[dict[str, Any]]]:
+        return {kind: listings.items(listing) for kind, listing in self._listings.items()}
+
+    @cached_property
+    def _people(self) -> dict[str, str]:
+        """Names by the vendor's id of a person, from whichever list told them."""
+        told = [(item["values"], "") for item in self._items.get(LISTING_KINDS[Source.AUDIT], ())]
+        told += [(item["values"], item["name"]) for item in self._items.get(PEOPLE_KIND, ())]
+        return {
+            str(values["user_id"]): str(name or values.get("who")) for values, name in told if values.get("user_id")
+        }
 
     def _recorded(self, record: VendorRecord) -> list[Entry]:
         """What the vendor recorded, newest first."""
-        listing = self._listings.get(record.kind.slug)
-        if listing is None or self.integration is None:
+        if self.integration is None:
             return []
         label = registry.label(self.integration.vendor)
-        word = record.label.removeprefix(label).strip()
-        return of_items(listings.items(listing), record.source, self.integration, vendor_label=label, item_word=word)
+        return of_items(
+            self._items.get(record.kind.slug, ()),
+            record.source,
+            self.integration,
+            vendor_label=label,
+            item_word="revision" if record.source is Source.REVISION else "audit",
+            people=self._people,
+        )
 
     # --- what a timeline is merged from --------------------------------------------------------------------------
 

@@ -44,6 +44,9 @@ class Source(StrEnum):
 # The listing kind that each of the vendor's own sources is read as.
 LISTING_KINDS: Final[Mapping[Source, str]] = {Source.REVISION: "revisions", Source.AUDIT: "audit"}
 
+# Tells whose ids those are that a vendor writes down: items with a name and `user_id` among their values.
+PEOPLE_KIND: Final = "people"
+
 OUTSIDE: Final = "Changed outside this console"
 
 
@@ -63,6 +66,7 @@ class Entry:
     integration_id: uuid.UUID | None = None
     integration_name: str = ""
     who: str = ""
+    confirmed_by: str = ""
     note: str = ""
     state_word: str = ""
     is_undoable: bool = False
@@ -113,9 +117,7 @@ def _snapshot_sentence(snapshot: Snapshot) -> str:
 
 def of_write(write: VendorWrite, integration: Integration | None) -> Entry:
     """A change asked for here, at the time it was asked for; what became of it is its note."""
-    who = write.requested_by_label
-    if write.confirmed_by_label and write.confirmed_by_label != who:
-        who = f"{who}, confirmed by {write.confirmed_by_label}" if who else write.confirmed_by_label
+    who = write.requested_by_label or write.confirmed_by_label
     return Entry(
         position=(write.created_at, WRITE_RANK, str(write.pk)),
         source=Source.WRITE,
@@ -125,6 +127,7 @@ def of_write(write: VendorWrite, integration: Integration | None) -> Entry:
         integration_id=integration.pk if integration else None,
         integration_name=integration.name if integration else "",
         who=who,
+        confirmed_by="" if write.confirmed_by_label == who else write.confirmed_by_label,
         note=write.reason,
         state_word=write.get_state_display(),
         is_undoable=_is_undoable(write),
@@ -135,11 +138,18 @@ def of_write(write: VendorWrite, integration: Integration | None) -> Entry:
 
 
 def of_items(
-    items: Iterable[Mapping[str, Any]], source: Source, integration: Integration, *, vendor_label: str, item_word: str
+    items: Iterable[Mapping[str, Any]],
+    source: Source,
+    integration: Integration,
+    *,
+    vendor_label: str,
+    item_word: str,
+    people: Mapping[str, str],
 ) -> list[Entry]:
     """The items of a vendor's listing, newest first; those without a time have no place in a timeline.
 
-    Changes of several fields that were made at once by the same person are one entry.
+    Changes of several fields that were made at once by the same person are one entry. `people` are names by the
+    vendor's id of a person, where an item says no more than that.
     """
     grouped: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for item in items:
@@ -159,7 +169,7 @@ def of_items(
             sentence=_item_sentence(group[0], integration.remote_id),
             integration_id=integration.pk,
             integration_name=integration.name,
-            who=_text(group[0], "who") or _text(group[0], "by"),
+            who=_text(group[0], "who") or people.get(by := _text(group[0], "by"), by),
             note=_text(group[0], "note"),
             state_word=_text(group[0], "status"),
             details=tuple(_recorded(item["values"]) for item in group if item["values"].get("field")),

@@ -84,6 +84,7 @@ def _columns(history: History) -> Mapping[str, Callable[[Entry], str]]:
         "Source": lambda entry: entry.label,
         "Mark": lambda entry: OUTSIDE if entry.is_outside else "",
         "Who": lambda entry: entry.who,
+        "Confirmed by": lambda entry: entry.confirmed_by,
         "What": lambda entry: entry.sentence,
         "State": lambda entry: entry.state_word,
         "Changes": lambda entry: "\n".join(change_words(change)[:_CHANGE_LENGTH] for change in entry.details),

@@ -36,6 +36,7 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
     history = service.History(request.tenant, integration)
     query = timeline.read_query(request.GET)
     page = history.page(query, cursors=request.GET, size=PAGE_SIZE)
+    comparison = _comparison(request, integration)
     may_snapshot = Permission.SNAPSHOT_CREATE in request.permissions
     return {
         "page": page,
@@ -44,9 +45,8 @@ def build(request: TenantRequest, integration: Integration) -> dict[str, Any]:
         "reading_refusal": _reading_refusal(request, integration),
         "filters": timeline.filters(request, history, query, page.rows),
         "rows_at_most": history_export.ROWS_AT_MOST,
-        "comparison": _comparison(request, integration),
-        "chosen_from": request.GET.get("from", ""),
-        "chosen_to": request.GET.get("to", ""),
+        "comparison": comparison,
+        "states": _states(request, page, comparison),
         "is_side": request.GET.get("view") == "side",
         "show_noise": request.GET.get("noise") == "1",
         "restore_refusal": restoring.refusal(request, integration),
@@ -104,6 +104,35 @@ def _chosen(integration: Integration, given: str) -> Snapshot | None:
         return kept.select_related("by").defer("sealed").get(id=uuid.UUID(given))
     except (ValueError, Snapshot.DoesNotExist) as error:
         raise Http404 from error
+
+
+@dataclass(frozen=True)
+class States:
+    """Which states the columns From and To have chosen (ids of snapshots; None: not on this page).
+
+    `kept` are fields of the form beside them: this page of the timeline, and a state that was chosen on another page.
+    """
+
+    before: uuid.UUID | None
+    after: uuid.UUID | None
+    is_to_now: bool
+    kept: tuple[tuple[str, str], ...]
+
+    @property
+    def needs_from(self) -> bool:
+        return "from" not in dict(self.kept)
+
+
+def _states(request: TenantRequest, page: service.Timeline, comparison: Comparison | None) -> States | None:
+    """None where nothing on the page can be compared."""
+    shown = {row.state_id for row in page.rows if row.state_id is not None}
+    if not shown:
+        return None
+    before = comparison.before.pk if comparison is not None else None
+    after = comparison.after.pk if comparison is not None and comparison.after is not None else None
+    kept = [(name, request.GET[name]) for name in ("after", "before") if name in request.GET]
+    kept += [(name, str(pk)) for name, pk in (("from", before), ("to", after)) if pk is not None and pk not in shown]
+    return States(before, after, after is None, tuple(kept))
 
 
 def _words(snapshot: Snapshot) -> str:

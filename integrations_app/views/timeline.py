@@ -61,7 +61,7 @@ def filters(request: TenantRequest, history: History, query: HistoryQuery, rows:
         "sources": [{"value": value, "label": label} for value, label in sources.items()],
         "source": sources.get(query.source, query.source),
         "who": query.who,
-        "names": sorted({entry.who for entry in rows if entry.who})[:_NAMES_OFFERED],
+        "names": sorted({name for entry in rows for name in (entry.who, entry.confirmed_by) if name})[:_NAMES_OFFERED],
         "since": since.isoformat() if since else "",
         "until": until.isoformat() if until else "",
         "days": _days(since, until),
@@ -75,10 +75,7 @@ def filters(request: TenantRequest, history: History, query: HistoryQuery, rows:
 
 def _sources(history: History) -> dict[str, str]:
     ours = {Source.WRITE: "Changes made here", Source.DRIFT: "Drift", Source.SNAPSHOT: "Snapshots"}
-    theirs = {
-        record.source: f"{record.label}s" if record.source is Source.REVISION else record.label
-        for record in history.records
-    }
+    theirs = {record.source: record.label for record in history.records}
     return {source.value: label for source, label in {**ours, **theirs}.items()}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -30,6 +31,7 @@ from integrations_app.models import (
     SyncRun,
     VendorAccount,
     VendorGate,
+    VendorWrite,
 )
 from integrations_app.services import states
 from tests.people import People
@@ -57,7 +59,13 @@ class Many:
         """The id for an address of the access table."""
         if not takes:
             return []
-        chosen = {"integration": self.integration, "account": self.account, "searchable_account": self.searchable}
+        chosen: dict[str, Any] = {
+            "integration": self.integration,
+            "account": self.account,
+            "searchable_account": self.searchable,
+            "snapshot": self.integration.snapshots.first(),
+            "write": self.integration.writes.first(),
+        }
         return [chosen.get(takes, self.job).pk]
 
 
@@ -183,9 +191,37 @@ def _below_integration(many: Many, count: int, by: User) -> None:
         [Snapshot(**place, cause="manual", by=by, job=many.job, as_of=START, sealed=b"-", digest=b"-",
                   taken_at=START + timedelta(seconds=n), redacted=b'{"name": "Orders %d"}' % n) for n in range(count)]
     )  # fmt: skip
+    make_writes(many.integration, count)
+    Listing.objects.filter(integration=many.integration, kind="audit").delete()
+    said = {"who": "Ines", "event": "update", "what": "integration", "field": "name", "before": "A", "after": "B"}
+    times = [(START + timedelta(seconds=n)).isoformat() for n in range(count)]
+    entries = ({"remote_id": f"{at}/0", "name": "update", "at": at, "values": said} for at in times)
+    make_listing(many.integration, "audit", *entries)
     for kind in ("flows", "connections", "errors"):
         Listing.objects.filter(integration=many.integration, kind=kind).delete()
         make_listing(many.integration, kind, *({"remote_id": f"{n}/1", "name": f"{kind} {n}"} for n in range(count)))
+
+
+def make_snapshots(integrations: Sequence[Integration], by: User | None = None) -> None:
+    """One of each; every third was kept because of drift."""
+    Snapshot.objects.bulk_create(
+        [Snapshot(tenant_id=row.tenant_id, integration=row, cause="drift" if n % 3 == 0 else "manual",
+                  by=None if n % 3 == 0 else by, as_of=START, sealed=b"-", digest=b"-", redacted=b"{}",
+                  taken_at=START + timedelta(seconds=n)) for n, row in enumerate(integrations)]
+    )  # fmt: skip
+
+
+def make_writes(integration: Integration, count: int) -> None:
+    """Edits that were done, each with a snapshot from before."""
+    kept = list(integration.snapshots.all()[:count])
+    VendorWrite.objects.bulk_create(
+        [VendorWrite(tenant_id=integration.tenant_id, integration=integration, operation="edit", title=f"Edit {n}",
+                     vendor_account_id=integration.vendor_account_id, state="done", key=uuid.uuid4().hex,
+                     requested_by_label="Ana", created_at=START + timedelta(seconds=n),
+                     sent_at=START + timedelta(seconds=n), snapshot=kept[n] if n < len(kept) else None,
+                     plan={"changes": [{"key": "name", "label": "Name", "before": "A", "after": "B"}]})
+         for n in range(count)]
+    )  # fmt: skip
 
 
 def _people(many: Many, first: int, last: int) -> None:

@@ -19,7 +19,7 @@ from console.audit.events import Event
 from console.audit.models import AuditEvent
 from integrations_app.models import Integration, Job
 from tests.people import People, give, make_tenant
-from tests.site.many import START, make_accounts, make_integrations, make_jobs
+from tests.site.many import START, make_accounts, make_integrations, make_jobs, make_snapshots, make_writes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.stack]
 
@@ -27,6 +27,7 @@ ROWS = 6000
 # What a page of 50 may read on PostgreSQL: the page, and what is dropped on the way of another tenant.
 READ_AT_MOST = 600
 INTEGRATIONS, JOBS, EVENTS = "integrations_app_integration", "integrations_app_job", "audit_auditevent"
+SNAPSHOTS, WRITES = "integrations_app_snapshot", "integrations_app_vendorwrite"
 
 LISTS = {
     **{
@@ -39,6 +40,11 @@ LISTS = {
     "jobs:index": JOBS,
     "audit:fleet": EVENTS,
     "audit:index": EVENTS,
+    "history:index": SNAPSHOTS,
+    "history:index?source=drift": SNAPSHOTS,
+    "history:index?source=snapshot&who=owner&q=orders": SNAPSHOTS,
+    "history:index?source=write": WRITES,
+    "history:index?source=write&who=ana&q=orders": WRITES,
 }
 
 
@@ -50,7 +56,9 @@ def crowded(people: People) -> People:
     give(owner, "owner", second)
     for tenant, share in ((people.tenant, 3), (second, 2), (foreign, 1)):
         account = make_accounts(tenant, 1, owner)[0]
-        make_integrations(account, ROWS * share // 6)
+        integrations = make_integrations(account, ROWS * share // 6)
+        make_snapshots(integrations, by=owner)
+        make_writes(integrations[0], ROWS * share // 6)
         make_jobs(account, ROWS * share // 6, owner)
         AuditEvent.objects.bulk_create(
             [AuditEvent(event=Event.JOB_REQUESTED, tenant_id=tenant.id, at=START) for _ in range(ROWS * share // 6)]

@@ -201,6 +201,7 @@ def audit_rows(document: Document) -> Iterator[RemoteItem]:
         "at": _time(document.get("time")),
         "who": text(user.get("name"), 200) or text(user.get("email"), 320) or identifier(document.get("_byUserId")),
         "email": text(user.get("email"), 320),
+        "user_id": identifier(user.get("_id"), ID_LENGTH),
         "source": text(document.get("source"), 60),
         "event": event,
         "what": f"{what} {resource_id}".strip(),

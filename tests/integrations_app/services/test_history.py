@@ -255,6 +255,16 @@ def test_what_made_an_integration_explains_its_beginning(integration: Integratio
     assert [(row.sentence, row.is_outside) for row in rows] == [("Create integration", False), ("Clone Source", False)]
 
 
+def test_a_person_whom_a_revision_knows_by_an_id_alone_is_named(integration: Integration) -> None:
+    revision = {"remote_id": "r", "name": "snapshot", "at": NOON.isoformat()}
+    make_listing(integration, "revisions", {**revision, "values": {"kind": "snapshot", "by": "66d1", "note": "Friday"}})
+    query = HistoryQuery(source="revision")
+    assert [row.who for row in everything(History(integration.tenant, integration), query)] == ["66d1"]
+    make_listing(integration, "people", {"remote_id": "share", "name": "Ines Prado", "values": {"user_id": "66d1"}})
+    rows = everything(History(integration.tenant, integration), query)
+    assert [(row.who, row.sentence, row.note) for row in rows] == [("Ines Prado", "Snapshot", "Friday")]
+
+
 def test_fields_changed_at_once_are_one_entry(integration: Integration) -> None:
     items = [audit_item(1, NOON, "name"), {**audit_item(1, NOON, "tag"), "remote_id": "1/1"}]
     make_listing(integration, "audit", *items, audit_item(2, NOON, event="delete", field=""))
@@ -322,10 +332,10 @@ def test_a_file_holds_the_timeline_without_secrets(integration: Integration) -> 
     changes = [{"key": "settings", "label": "Settings", "before": {"$secret": "7f3a0c21"}, "after": {"$absent": True}}]
     make_write(integration, NOON, title="=cmd|' /C calc'!A0", plan={"changes": changes}, requested_by_label="Bo")
     head, write, snapshot = lines_of(History(integration.tenant, integration))
-    assert head == ["Time (UTC)", "Source", "Mark", "Who", "What", "State", "Changes", "Note", "Link"]
-    assert write == ["2026-03-14 12:00:00", "Change made here", "", "Bo", "'=cmd|' /C calc'!A0", "Done",
+    assert head == ["Time (UTC)", "Source", "Mark", "Who", "Confirmed by", "What", "State", "Changes", "Note", "Link"]
+    assert write == ["2026-03-14 12:00:00", "Change made here", "", "Bo", "", "'=cmd|' /C calc'!A0", "Done",
                      "Settings: taken away, was [secret 7f3a0c21]", "", ""]  # fmt: skip
-    assert snapshot[7] == "'=HYPERLINK(1)"
+    assert snapshot[8] == "'=HYPERLINK(1)"
     assert lines_of(History(integration.tenant))[0][1] == "Integration"
 
 
@@ -354,4 +364,4 @@ def test_ages_of_what_the_vendor_records_are_known(integration: Integration) -> 
     assert records[Source.AUDIT].read_at is not None
     assert records[Source.AUDIT].failure == "Refused."
     assert records[Source.REVISION].read_at is None
-    assert records[Source.REVISION].label == "Celigo revision"
+    assert records[Source.REVISION].label == "Celigo revisions"

@@ -87,11 +87,25 @@ def test_any_two_states_are_compared_in_the_order_of_time(things: Things, viewer
         assert (change.before, change.after) == (before, after), (start, end)
 
 
+def test_a_state_chosen_on_one_page_is_compared_with_one_of_another(things: Things, viewer: Client) -> None:
+    for minute in range(1, 30):
+        make_drift(things, b"{}", taken_at=things.snapshot.taken_at + timedelta(minutes=minute))
+    newest = viewer.get(tab(things)).context["page"].rows[0].state_id
+    first = viewer.get(tab(things), {"from": str(newest)})
+    assert (first.context["states"].before, first.context["states"].kept) == (newest, ())
+    second = viewer.get(tab(things), {"from": str(newest), "after": first.context["page"].next})
+    kept = dict(second.context["states"].kept)
+    assert kept == {"after": first.context["page"].next, "from": str(newest)}
+    # The radio button stands after the form's own field, so it is the one that counts.
+    both = viewer.get(f"{tab(things)}?from={newest}&from={things.snapshot.pk}&to=now")
+    assert both.context["comparison"].before == things.snapshot
+
+
 def test_a_state_of_another_integration_is_not_found(things: Things, viewer: Client, people: People) -> None:
     foreign = make_things(people.other_tenant).snapshot
-    for given in (foreign.pk, "nonsense", "00000000-0000-0000-0000-000000000000"):
+    for given in (str(foreign.pk), "nonsense", "00000000-0000-0000-0000-000000000000"):
         assert viewer.get(tab(things), {"from": given}).status_code == 404
-        assert viewer.get(tab(things), {"from": things.snapshot.pk, "to": given}).status_code == 404
+        assert viewer.get(tab(things), {"from": str(things.snapshot.pk), "to": given}).status_code == 404
 
 
 # --- the timeline --------------------------------------------------------------------------------------------------
