@@ -38,6 +38,8 @@ from integrations_app.views.starting import write_started
 
 # Of an installation with more steps than these, those around the next one are shown.
 STEPS_BEFORE, STEPS_AFTER = 20, 60
+# What stands in the place of a step while the connections to choose from are missing.
+CONNECTIONS_WANTED = "connections"
 # How long the page says of a step that it is done, or why it came to nothing, without being asked.
 NEWS = timedelta(hours=1)
 
@@ -152,8 +154,10 @@ class Wizard:
     @property
     def shown_id(self) -> str:
         """What the page shows, so that a part of it that looks again can tell whether that is still so."""
-        if not self.is_known or self.waits_for_connections:
+        if not self.is_known:
             return ""
+        if self.waits_for_connections:
+            return CONNECTIONS_WANTED
         return f"{self.next.place}-{self.next.form_id}" if self.next is not None else "all-done"
 
     @property
@@ -285,7 +289,7 @@ def _age(wizard: Wizard) -> HttpResponse:
     """How old the steps are; a page that showed none yet is drawn anew, one that somebody types into is not."""
     shown = wizard.request.GET.get("shown", "")
     is_changed = not wizard.is_reading and shown != wizard.shown_id
-    if is_changed and not shown:
+    if is_changed and shown in ("", CONNECTIONS_WANTED):
         return HttpResponseClientRefresh()
     context = {**_send_context(wizard), "is_changed": is_changed, "shown": shown, "looks_again": True}
     return render(wizard.request, "wizard/_age.html", context)

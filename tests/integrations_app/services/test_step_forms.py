@@ -240,6 +240,7 @@ def test_a_typed_document_is_shown_again_without_its_secrets(typed: str, people:
 
 
 def test_a_mark_is_no_value() -> None:
-    for wrong in ([], "x", {"a": {"$secret": "7f3a0c21"}}, {"a": [{"b": {"$secret": "7f3a0c21"}}]}):
+    wrongs: list[Any] = [[], "x", {"a": {"$secret": "7f3a0c21"}}, {"a": [{"b": {"$secret": "7f3a0c21"}}]}]
+    for wrong in wrongs:
         with pytest.raises(InvalidError):
             step_forms.check_document(wrong)
