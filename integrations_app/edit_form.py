@@ -46,7 +46,7 @@ def parsed(text: str) -> Any:
         ) from error
     except (ValueError, RecursionError) as error:
         raise forms.ValidationError(f"This is no JSON that can be sent: {error}") from error
-    if _depth(value) > _DEEPEST:
+    if _is_too_deep(value):
         raise forms.ValidationError(f"This is nested deeper than {_DEEPEST} levels.")
     return value
 
@@ -64,9 +64,19 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max(map(_depth, inner), default=0)
+def _is_too_deep(value: Any) -> bool:
+    """Level by level: a recursion over what somebody typed would end where they want it to."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [
+            item
+            for branch in level
+            if isinstance(branch, dict | list)
+            for item in (branch.values() if isinstance(branch, dict) else branch)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def pretty(value: Any) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from console.access import vault
 from integrations_app.models import (
     Credential,
     CredentialSecret,
@@ -17,6 +19,8 @@ from integrations_app.models import (
     JobState,
     Snapshot,
     VendorAccount,
+    VendorWrite,
+    WriteState,
 )
 from integrations_app.models.fields import sort_key
 from integrations_app.services import states
@@ -39,8 +43,6 @@ class Things:
 
 
 def make_account(tenant: Tenant, *, vendor: str = "celigo", name: str = "Production") -> VendorAccount:
-    from console.access import vault
-
     credential = Credential.objects.create(tenant=tenant, vendor=vendor, name=name)
     secret = CredentialSecret(credential=credential, field="api_token", fingerprint="7f3a0c21")
     secret.sealed = vault.seal(tenant.id, secret.context, b"fake-token-for-tests")
@@ -79,6 +81,22 @@ def make_job(account: VendorAccount, *, by: User | None = None, **columns: Any) 
         requested_by_label=str(by or ""),
         **{**defaults, "state": JobState.FAILED, **columns},
     )
+
+
+def make_write(integration: Integration, **columns: Any) -> VendorWrite:
+    """An edit that was checked and waits for somebody to confirm it."""
+    plan = {"consequence": "", "changes": [], "facts": [], "questions": [], "note": ""}
+    defaults = {"operation": "edit", "title": f"Edit {integration}", "state": WriteState.READY, "plan": plan}
+    write = VendorWrite(
+        tenant=integration.tenant,
+        vendor_account=integration.vendor_account,
+        integration=integration,
+        key=uuid.uuid4().hex,
+        **{**defaults, **columns},
+    )
+    write.sealed = vault.seal(integration.tenant_id, write.context, b'{"answers": {}, "params": {"changes": {}}}')
+    write.save()
+    return write
 
 
 def make_things(tenant: Tenant, *, by: User | None = None) -> Things:

@@ -49,6 +49,7 @@ INSIDE = {
     "integrations:refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:snapshot": Row(OPERATE, takes="integration", method="post"),
     "integrations:create": Row(EDIT),
+    "integrations:edit": Row(EDIT, takes="integration"),
     "integrations:clone": Row(EDIT, takes="integration"),
     "integrations:delete": Row(ADMINISTER, takes="integration"),
     "integrations:install": Row(SEE, takes="integration"),
@@ -56,6 +57,13 @@ INSIDE = {
     "integrations:history_export": Row(SEE, takes="integration"),
     "integrations:history_refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:restore": Row(EDIT, takes="snapshot"),
+    # What a change may do is asked of its operation; the table's is an edit.
+    "changes:detail": Row(SEE, takes="write"),
+    "changes:confirm": Row(EDIT, takes="write", method="post"),
+    "changes:abandon": Row(EDIT, takes="write", method="post"),
+    "changes:settle": Row(EDIT, takes="write", method="post"),
+    "changes:look_again": Row(EDIT, takes="write", method="post"),
+    "changes:undo": Row(EDIT, takes="write", method="post"),
     "history:index": Row(SEE),
     "history:export": Row(SEE),
     "vendor_accounts:index": Row(SEE),
@@ -134,7 +142,7 @@ def targets(people: People) -> dict[str, uuid.UUID]:
 
 
 def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
-    from tests.things import make_account
+    from tests.things import make_account, make_write
 
     viewer = Role.objects.get(slug="viewer")
     grant = Grant.objects.create(user=people.stranger, role=viewer, tenant=people.other_tenant)
@@ -151,6 +159,7 @@ def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
         "searchable_account": searchable.id,
         "job": things.job.id,
         "snapshot": things.snapshot.id,
+        "write": make_write(things.integration).id,
     }
 
 
