@@ -52,7 +52,7 @@ def transport_options(broker_url: str, key_prefix: str) -> dict[str, Any]:
 def _beat() -> dict[str, Any]:
     """What the scheduler asks for. A message nobody took before the next one is due is dropped (`expires`): workers
     that come back after an hour would otherwise begin with 700 sweeps."""
-    sweep, look = 5, 15
+    sweep, look, tidy = 5, 15, 3600
     return {
         # Through both queues: where all workers of one are busy, those of the other still sweep.
         "sweep jobs (interactive)": {
@@ -69,6 +69,11 @@ def _beat() -> dict[str, Any]:
             "task": "integrations_app.tasks.ask_for_due_jobs",
             "schedule": look,
             "options": {"queue": BULK, "expires": look},
+        },
+        "tidy archives": {
+            "task": "integrations_app.tasks.tidy_archives",
+            "schedule": tidy,
+            "options": {"queue": BULK, "expires": tidy},
         },
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from integrations_app.jobs import runner
-from integrations_app.services import jobs, schedules, secret_changes, vendor_writes, write_batches
+from integrations_app.services import archives, jobs, schedules, secret_changes, vendor_writes, write_batches
 
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
@@ -24,3 +24,8 @@ def sweep_jobs() -> None:
 @shared_task(ignore_result=True)
 def ask_for_due_jobs() -> None:
     schedules.enqueue_due()
+
+
+@shared_task(ignore_result=True)
+def tidy_archives() -> None:
+    archives.tidy()

@@ -10,7 +10,7 @@ from django.apps import apps
 
 from console.access.models import Grant, User
 from integrations_app.models import Integration, Job, JobState, VendorAccount
-from integrations_app.services import integrations, listings, snapshots, vendor_accounts
+from integrations_app.services import archives, integrations, listings, snapshots, vendor_accounts
 from integrations_app.services.job_types import JOB_TYPES
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
@@ -46,11 +46,19 @@ def _listing(_: SimulatorServer, account: VendorAccount, by: User) -> Job:
     return listings.request(_one(account), "flows", by=by)
 
 
+def _archive(_: SimulatorServer, account: VendorAccount, by: User) -> Job:
+    # An Integration App has none.
+    rows = Integration.objects.filter(vendor_account=account)
+    own = next(row for row in rows if "_connectorId" not in integrations.load_document(row))
+    return archives.request(own, by=by)
+
+
 ROWS: dict[str, Row] = {
     "sync_account": Row(lambda _, account, by: vendor_accounts.request_sync(account, by=by)),
     "refresh_integration": Row(lambda _, account, by: integrations.request_refresh(_one(account), by=by)),
     "read_listing": Row(_listing),
     "take_snapshot": Row(lambda _, account, by: snapshots.request(_one(account), by=by, note="Before")),
+    "fetch_archive": Row(_archive),
     "test_account": Row(lambda _, account, by: vendor_accounts.request_test(account, by=by)),
     "change_secret": Row(_new_secret),
     "search_vendor": Row(lambda _, account, by: vendor_accounts.request_search(account, by=by, filters={}), TORQ),

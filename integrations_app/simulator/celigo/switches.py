@@ -30,8 +30,8 @@ SWITCHES = (
     Switch(
         "celigo.archive_layout",
         "folders",
-        "Inside a template archive: a folder per kind of resource, or one manifest.json.",
-        ("folders", "manifest"),
+        "Inside a template archive: a folder per kind of resource, one manifest.json, or a path that leads out.",
+        ("folders", "manifest", "hostile"),
     ),
     Switch(
         "celigo.empty_child_list_is_204",

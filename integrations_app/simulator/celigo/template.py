@@ -67,7 +67,8 @@ class TemplateArchives:
         if self._world.switch("celigo.archive_layout") == "manifest":
             objects = [{"model": kind.capitalize(), "doc": each} for kind, each in inside]
             return _zip({"manifest.json": {"objects": objects}})
-        return _zip({f"{kind}s/{each['_id']}.json": each for kind, each in inside})
+        folder = "../" if self._world.switch("celigo.archive_layout") == "hostile" else ""
+        return _zip({f"{folder}{kind}s/{each['_id']}.json": each for kind, each in inside})
 
     def _signature(self, name: str, expires: str) -> str:
         key = f"simulated archive key {self._world.seed}".encode()
