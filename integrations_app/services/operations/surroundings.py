@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from console.access.vault import TenantVault
-from integrations_app.models import VendorWrite
+from integrations_app.models import TemplateArchive, VendorWrite
 from integrations_app.models.vendor_write import OVER_STATES
-from integrations_app.services import account_health
+from integrations_app.services import account_health, archives
+from integrations_app.services.archive_files import ArchiveFileError
 from integrations_app.services.documents import Redactor, plain
 from integrations_app.services.operations.base import Context, Fact
 from integrations_app.vendors.capabilities import RemoteItem, SupportsListings
@@ -56,7 +57,7 @@ class Around:
         found = [*self._flows(), *self._users(), *self._people(), *self._unconfirmed()]
         if self._unreadable:
             found.append(Fact("Could not be looked at:", items=tuple(self._unreadable), tone="warn"))
-        return (*found, Fact(_SNAPSHOT))
+        return (*found, *self._archive(), Fact(_SNAPSHOT))
 
     def _ask(self, kind: str) -> tuple[RemoteItem, ...] | None:
         client = self._context.client
@@ -117,6 +118,40 @@ class Around:
         if titles := tuple(waiting.values_list("title", flat=True)[:ITEMS_NAMED]):
             yield Fact("Begun by somebody and not confirmed yet:", items=titles, tone="warn")
 
+    def _archive(self) -> Iterator[Fact]:
+        """The vendor's own template archive, fetched before anybody confirms: what cannot be had is told."""
+        if not archives.are_offered(self._context.account.vendor):
+            return
+        found = self._archive_of_now()
+        if isinstance(found, str):
+            yield Fact(f"No template archive of it could be taken: {found}.", tone="warn")
+        elif not found.is_kept:
+            yield Fact(f"Its template archive is not kept: {found.refusal}", tone="warn")
+        else:
+            until = f" until {found.expires_at:%-d %b %Y}" if found.expires_at else ""
+            files = "1 file" if found.entry_count == 1 else f"{found.entry_count} files"
+            yield Fact(f"The vendor's template archive of it is kept here{until}: {files}.")
+
+    def _archive_of_now(self) -> TemplateArchive | str:
+        """The archive as of now, or why there is none. One that is newer than the last change seen is good enough.
+
+        Raises VendorError when the vendor says to wait.
+        """
+        write, integration = self._context.write, self._context.integration
+        changes = [write.created_at, integration.changed_at, *(flow.at for flow in self.items("flows") or ())]
+        newest = archives.history(integration).first()
+        if newest is not None and newest.is_kept and newest.taken_at >= max(filter(None, changes)):
+            return newest
+        progress, by = self._context.progress, write.confirmed_by or write.requested_by
+        try:
+            return archives.fetch(integration, by=by, job=write.job, check=progress.check, hold=progress.hold)
+        except (VendorRateLimitError, VendorPausedError):
+            raise
+        except VendorError as error:
+            return account_health.failure_text(error)
+        except ArchiveFileError as error:
+            return str(error).rstrip(".")
+
     def _named(self, items: Sequence[RemoteItem], notes: Sequence[str] = ()) -> tuple[str, ...]:
         names = []
         for place, item in enumerate(items[:ITEMS_NAMED]):
@@ -136,7 +171,8 @@ def _count(items: Sequence[RemoteItem], word: str) -> str:
 
 
 def facts(around: Around) -> tuple[Fact, ...]:
-    """Its flows, what else uses it, who has access, what somebody began here and did not confirm, what is kept.
+    """Its flows, what else uses it, who has access, what somebody began here and did not confirm, and the
+    copies that are kept: the vendor's template archive is fetched for it.
 
     Raises VendorError when the vendor may answer later; what it refuses to tell is a fact too.
     """

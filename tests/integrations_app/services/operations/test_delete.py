@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from console.access.models import Grant, Role, User
-from integrations_app.models import Integration, Snapshot, VendorAccount, VendorWrite
+from integrations_app.models import Integration, Snapshot, TemplateArchive, VendorAccount, VendorWrite
 from integrations_app.services import integrations, snapshots, vendor_accounts
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.mirror import Mirror
@@ -55,6 +55,7 @@ def test_a_deletion_names_what_is_lost_and_leaves_the_copies(
     write = checked("delete", by=owner, integration=one)
     assert write.state == "ready", write.sentence
     assert "still in it" in facts(write)
+    assert "template archive of it is kept here" in facts(write)
     assert not done(simulator, NAME, "delete")
     with pytest.raises(InvalidError) as refused:
         sent(write, by=owner, typed_name="something else", reason="")
@@ -66,6 +67,7 @@ def test_a_deletion_names_what_is_lost_and_leaves_the_copies(
     one.refresh_from_db()
     assert one.state == "gone"
     assert write.snapshot == Snapshot.objects.get(integration=one)
+    assert TemplateArchive.objects.get(integration=one).is_kept
 
 
 def test_a_page_read_before_does_not_bring_it_back(
@@ -126,6 +128,16 @@ def test_a_list_that_is_refused_is_told_and_holds_nothing_up(
     write = checked("delete", by=owner, integration=found(account))
     assert write.state == "ready"
     assert "Could not be looked at: People" in facts(write)
+
+
+def test_an_archive_that_cannot_be_had_is_told_and_left_to_the_person(
+    simulator: SimulatorServer, account: VendorAccount, owner: User
+) -> None:
+    simulator.world.add_fault(Fault("no", "status", path="/template", status=503))
+    write = checked("delete", by=owner, integration=found(account))
+    assert write.state == "ready"
+    assert "No template archive" in facts(write)
+    assert confirmed(write, owner).state == "done"
 
 
 def test_something_under_way_holds_it_up(simulator: SimulatorServer, account: VendorAccount, owner: User) -> None:
