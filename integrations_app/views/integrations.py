@@ -200,7 +200,7 @@ def _shown_tabs(request: TenantRequest, integration: Integration, chosen: tabs.T
             "url": reverse("integrations:detail", args=here)
             if tab.slug == "overview"
             else reverse("integrations:tab", args=[*here, tab.slug]),
-            "is_current": tab.slug == chosen.slug,
+            "is_current": tab.slug == (chosen.under or chosen.slug),
             "count": tab.count(integration) if tab.count else None,
             "as_of": tab.as_of(integration) if tab.as_of else None,
         }
