@@ -5,10 +5,10 @@ PYTEST = .venv/bin/python -m pytest
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up test check lint types lock clean
+.PHONY: help setup setup-tests up test check lint types proofs proof-lost-answers proof-races lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-20s %s\n' "$$name" "$$text"; done
 
 up: setup ## start the console with everything it needs, until Ctrl-C (PORT, SIMULATOR_PORT, DATA_DIR: docs/settings.md)
 	@exec .venv/bin/python manage.py up
@@ -16,6 +16,15 @@ up: setup ## start the console with everything it needs, until Ctrl-C (PORT, SIM
 test: setup-tests ## run the tests on SQLite and the embedded broker, and those of services, jobs and workers also on PostgreSQL and Redis
 	$(PYTEST) -n $(JOBS)
 	$(PYTEST) -n $(JOBS) -m "stack or postgres" --stack=postgres-redis
+
+proofs: setup-tests ## the short form of every proof: lost answers, races; each leaves a line and first notices a planted fault
+	$(PYTEST) -n $(JOBS) tests/chaos --proofs=short
+
+proof-lost-answers: setup-tests ## 500 writes whose answer is lost in every way (PROOF_SEED, PROOF_LOG: docs/writes.md)
+	$(PYTEST) tests/chaos/test_lost_answers.py --proofs=long
+
+proof-races: setup-tests ## 200 races: double clicks, two editors, an edit beside a sync, deletions beside a job
+	$(PYTEST) tests/chaos/test_races.py --proofs=long
 
 check: lint types test ## all that CI runs: lint, types, import rules and the tests
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -103,8 +104,8 @@ def two_editors(world: World, copies: int) -> str:
     people = min(copies, 4)
     writes = [work(edited(integration, world.by, {"name": f"Name of editor {number}"})) for number in range(people)]
     before = world.applied()
-    at_once([lambda write=write: vendor_writes.confirm(write, by=world.by, answers={}) for write in writes])
-    at_once([lambda write=write: deliver(write) for write in writes])
+    at_once([partial(vendor_writes.confirm, write, by=world.by, answers={}) for write in writes])
+    at_once([partial(deliver, write) for write in writes])
     for write in writes:
         work(write)
         write.refresh_from_db()
@@ -169,7 +170,7 @@ def delete_beside_a_job(world: World, copies: int) -> str:
     Job.objects.filter(pk=refresh.pk).update(admitted_at=refresh.created_at)
     confirmed = [_confirmed_deletion(world, write) for write in writes]
     calls: list[Callable[[], Any]] = [lambda: runner.run(str(refresh.pk))]
-    calls += [lambda write=write: deliver(write) for write in confirmed if write.state == WriteState.QUEUED]  # type: ignore[misc]
+    calls += [partial(deliver, write) for write in confirmed if write.state == WriteState.QUEUED]
     at_once(calls)
     for write in writes:
         work(write)

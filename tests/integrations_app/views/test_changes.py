@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.utils.html import escape
 
@@ -39,15 +38,15 @@ def editor(people: People, client: Client) -> Client:
     return client
 
 
-def form_of(page: HttpResponse) -> dict[str, Any]:
+def form_of(page: Any) -> dict[str, Any]:
     """What the page's edit form would send as it stands."""
     form = page.context["form"]
     return {name: form[name].value() for name in form.fields if form[name].value() not in (None, False)}
 
 
-def field_of(page: HttpResponse, label: str) -> str:
+def field_of(page: Any, label: str) -> str:
     form = page.context["form"]
-    return next(name for name, field in form.fields.items() if field.label == label)
+    return str(next(name for name, field in form.fields.items() if field.label == label))
 
 
 def submitted(client: Client, integration: Integration, label: str, value: str, query: str = "") -> Any:
