@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 from django import forms
 from django.template.loader import render_to_string
+from django.urls import reverse
 from playwright.sync_api import Dialog, Locator, Page, expect
 
 from tests.browser.editing import json_editor, write_json
 from tests.browser.looking import faults, sign_in
+from tests.things import make_things
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.people import People
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -201,3 +205,49 @@ def test_the_button_waits_for_the_name_and_does_nothing_before(opened: Page) -> 
     expect(button).to_have_attribute("aria-disabled", "false")
     name.press("Enter")
     opened.wait_for_url("**/jobs/?settings=**")
+
+
+def edit_address(people: People) -> str:
+    """Where the document of an integration is edited as JSON."""
+    integration = make_things(people.tenant).integration
+    return f"{reverse('integrations:edit', args=[people.tenant.slug, integration.pk])}?as=json"
+
+
+def test_what_was_typed_into_a_page_s_editor_is_there_after_a_refusal(
+    page: Page, live_server: object, people: People
+) -> None:
+    sign_in(page, people.members["editor"], str(live_server))
+    page.goto(edit_address(people))
+    expect(json_editor(page, "Document").locator(".secret-chip")).to_have_text("secret · set · 7f3a")
+    assert not faults(page)
+    write_json(page, "Document", '{"name": "Refunds",}')
+    page.get_by_role("button", name="Check the change").click()
+    expect(page.locator("[data-form-errors]")).to_be_focused()
+    expect(json_editor(page, "Document")).to_contain_text("Refunds")
+    expect(page.locator("[data-editor-problem]")).to_contain_text("Line 1, column 19: One comma too many")
+    page.locator("[data-form-errors] a").click()
+    expect(json_editor(page, "Document")).to_be_focused()
+    # Unsaved still: leaving asks, although nothing was typed since.
+    with page.expect_event("dialog") as asked:
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.goto("/jobs/")
+    assert asked.value.type == "beforeunload"
+
+
+def test_without_scripts_the_field_is_a_text_area_that_does_the_same(
+    browser: Browser, live_server: object, people: People
+) -> None:
+    address = edit_address(people)
+    context = browser.new_context(base_url=str(live_server), java_script_enabled=False)
+    try:
+        window = context.new_page()
+        sign_in(window, people.members["editor"], str(live_server))
+        window.goto(address)
+        field = window.get_by_label("Document", exact=True)
+        assert json.loads(field.input_value())["settings"] == TOKEN
+        field.fill("[")
+        window.get_by_role("button", name="Check the change").click()
+        expect(window.locator("[data-form-errors]")).to_contain_text("This is no JSON")
+        expect(field).to_have_value("[")
+    finally:
+        context.close()
