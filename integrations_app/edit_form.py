@@ -122,11 +122,16 @@ def _lines_as_before(found: edits.FormField, value: Any) -> Any:
 
 def _typed(found: edits.FormField) -> Any:
     """The value as the untouched form gives it back."""
-    if found.declared.kind is FieldKind.TEXT and not isinstance(found.value, dict):
+    if found.declared.kind is FieldKind.TEXT and not _is_structure(found.value):
         return "" if edits.is_absent(found.value) or found.value is None else str(found.value)
     if found.declared.kind is FieldKind.TRUTH:
         return found.value is True
     return found.value
+
+
+def _is_structure(value: Any) -> bool:
+    """Whether a value, in a field for text too, takes JSON to write it down (a secret's mark does)."""
+    return isinstance(value, dict | list) and not edits.is_absent(value)
 
 
 def _form_field(found: edits.FormField) -> forms.Field:
@@ -134,7 +139,7 @@ def _form_field(found: edits.FormField) -> forms.Field:
     options: dict[str, Any] = {"label": found.label, "help_text": declared.help, "required": declared.is_required}
     if declared.kind is FieldKind.TRUTH:
         return forms.BooleanField(**{**options, "required": False}, initial=value is True)
-    if declared.kind is not FieldKind.TEXT or (isinstance(value, dict | list) and not edits.is_absent(value)):
+    if declared.kind is not FieldKind.TEXT or _is_structure(value):
         return JSONText(**options, initial=pretty(value))
     widget = forms.Textarea(attrs={"rows": 4}) if declared.is_long else forms.TextInput(attrs={"autocomplete": "off"})
     return forms.CharField(
