@@ -6,6 +6,8 @@ from django.urls import include, path
 
 from console.access.urls import tenant_patterns
 from integrations_app.views import (
+    archives,
+    batches,
     changes,
     cloning,
     connections,
@@ -23,7 +25,9 @@ from integrations_app.views import (
     listing,
     live_search,
     restoring,
+    revisions,
     search,
+    selecting,
     tenant_history,
     tenants,
     vendor_accounts,
@@ -38,12 +42,16 @@ integration_urls = (
         path("t/<slug:tenant>/integrations/", integrations.index, name="index"),
         path("t/<slug:tenant>/integrations/sync/", integrations.sync, name="sync"),
         path("t/<slug:tenant>/integrations/new/", creating.create, name="create"),
+        path("t/<slug:tenant>/integrations/choose/", selecting.choose, name="choose"),
+        path("t/<slug:tenant>/integrations/set-field/", batches.set_field, name="set_field"),
+        path("t/<slug:tenant>/integrations/revisions/", revisions.take_chosen, name="revisions"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/", integrations.detail, name="detail"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/refresh/", integrations.refresh, name="refresh"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/snapshot/", integrations.snapshot, name="snapshot"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/listings/<slug:kind>/read/", listing.read, name="read_listing"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/edit/", editing.edit, name="edit"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/clone/", cloning.clone, name="clone"),
+        path("t/<slug:tenant>/integrations/<uuid:pk>/revision/", revisions.take, name="revision"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/delete/", deleting.delete, name="delete"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/history/export/", history.export, name="history_export"),
         path("t/<slug:tenant>/integrations/<uuid:pk>/history/refresh/", history.refresh, name="history_refresh"),
@@ -77,6 +85,11 @@ change_urls = (
         path("t/<slug:tenant>/changes/<uuid:pk>/settle/", changes.settle, name="settle"),
         path("t/<slug:tenant>/changes/<uuid:pk>/look-again/", changes.look_again, name="look_again"),
         path("t/<slug:tenant>/changes/<uuid:pk>/undo/", changes.undo, name="undo"),
+        path("t/<slug:tenant>/changes/batches/<uuid:pk>/", batches.detail, name="batch"),
+        path("t/<slug:tenant>/changes/batches/<uuid:pk>/confirm/", batches.confirm, name="batch_confirm"),
+        path("t/<slug:tenant>/changes/batches/<uuid:pk>/abandon/", batches.abandon, name="batch_abandon"),
+        path("t/<slug:tenant>/changes/batches/<uuid:pk>/go-on/", batches.go_on, name="batch_go_on"),
+        path("t/<slug:tenant>/changes/batches/<uuid:pk>/retry/", batches.retry, name="batch_retry"),
     ],
     "changes",
 )
@@ -90,9 +103,25 @@ account_urls = (
         path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/replace/", vendor_accounts.replace, name="replace"),
         path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/edit/", vendor_accounts.edit, name="edit"),
         path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/remove/", vendor_accounts.remove, name="remove"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/revisions/", revisions.report, name="revisions"),
+        path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/revisions/take/", revisions.take_all, name="take_revisions"),
+        path(
+            "t/<slug:tenant>/vendor-accounts/<uuid:pk>/revisions/policy/",
+            revisions.change_policy,
+            name="revision_policy",
+        ),
         path("t/<slug:tenant>/vendor-accounts/<uuid:pk>/search/", live_search.search, name="search"),
     ],
     "vendor_accounts",
+)
+archive_urls = (
+    [
+        path("t/<slug:tenant>/integrations/<uuid:pk>/archives/fetch/", archives.fetch, name="fetch"),
+        path("t/<slug:tenant>/archives/<uuid:pk>/", archives.detail, name="detail"),
+        path("t/<slug:tenant>/archives/<uuid:pk>/compare/", archives.compare, name="compare"),
+        path("t/<slug:tenant>/archives/<uuid:pk>/download/", archives.download, name="download"),
+    ],
+    "archives",
 )
 job_urls = (
     [
@@ -128,6 +157,7 @@ tenant_urls = ([*tenant_patterns, path("t/<slug:tenant>/", tenants.detail, name=
 urlpatterns = [
     path("", home.home, name="home"),
     path("", include(integration_urls)),
+    path("", include(archive_urls)),
     path("", include(change_urls)),
     path("", include(account_urls)),
     path("", include(job_urls)),

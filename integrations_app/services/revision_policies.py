@@ -121,7 +121,7 @@ def _schedule(account: VendorAccount, *, by: User, is_nightly: bool) -> None:
 def of_account(account: VendorAccount) -> QuerySet[Integration]:
     """The integrations of an account that are still there, with what asking for a write reads."""
     rows = Integration.objects.for_tenant(account.tenant).filter(vendor_account=account, gone_at=None)
-    return rows.select_related("tenant", "vendor_account__tenant", "vendor_account__credential", "document")
+    return write_batches.with_all(rows)
 
 
 def request_all(account: VendorAccount, *, by: User, note: str, only_if_changed: bool, key: str) -> WriteBatch | Job:
@@ -249,6 +249,11 @@ def gaps(account: VendorAccount) -> QuerySet[Integration]:
     return with_last(account).filter(Q(covered_at=None) | Q(changed_at__gt=F("covered_at")) | failed)
 
 
+def count_gaps(account: VendorAccount) -> int:
+    """How many integrations of an account `gaps` finds."""
+    return gaps(account).count()
+
+
 def gap_of(row: Any) -> Gap:
     """What is missing of a row of `with_last`."""
     if row.tried_state in (WriteState.NOT_DONE, WriteState.UNKNOWN) and (
@@ -265,6 +270,7 @@ __all__ = [
     "OPERATION",
     "Gap",
     "change",
+    "count_gaps",
     "describe",
     "find",
     "gap_of",

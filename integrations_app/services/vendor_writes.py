@@ -193,6 +193,15 @@ def _check_possible(kind: Operation, account: VendorAccount, integration: Integr
         raise InvalidError({"": reason})
 
 
+def refusal(operation: str, integration: Integration) -> str:
+    """Why an operation cannot be asked of an integration, "" when it can; who asks is not looked at."""
+    try:
+        _check_possible(registry.operation(operation), integration.vendor_account, integration)
+    except InvalidError as error:
+        return str(error)
+    return ""
+
+
 def unsupported_reason(operation: str, vendor: str) -> str:
     """Why a vendor cannot be asked for this, "" when it can."""
     client, needs = vendors.vendor(vendor), registry.operation(operation).needs
@@ -429,6 +438,8 @@ def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> Vendor
     if write.state in (WriteState.SENT, WriteState.UNKNOWN):
         return _settle(context)
     kind = registry.operation(write.operation)
+    # Before the vendor is read for the last time: between that reading and sending nothing may take long.
+    _have_revision_kept(context, kind, job)
     sent_before = _sent_count(write)
     plan = _planned(context)
     if plan.nothing:
@@ -473,7 +484,7 @@ def _have_revision_kept(context: Context, kind: Operation, job: Job | None) -> N
 
 
 def _revision_before(write: VendorWrite, account: VendorAccount, job: Job | None) -> VendorWrite:
-    """The revision that goes before a write, asked for by the console itself; once, however often the write is tried."""
+    """The revision that goes before a write, asked for by the console itself: one, however often that is tried."""
     key = f"before:{write.pk.hex}"
     if (same := _same(write.tenant, key, _REVISION)) is None:
         params = {"note": f"Before: {write.title}"[:300], "only_if_changed": True}
@@ -682,6 +693,7 @@ __all__ = [
     "look_again",
     "new_key",
     "perform",
+    "refusal",
     "request",
     "resume_lost",
     "settle_by_person",

@@ -7,10 +7,11 @@ to wait goes on with those that are not over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from console.access import policy, vault
 from console.access.models import Tenant, User
@@ -156,14 +157,16 @@ def retry_failed(batch: WriteBatch, *, by: User, key: str) -> WriteBatch:
     """A new batch of the rows that were not done, with what was asked for; they are checked again like any other."""
     if batch.sealed is None:
         raise InvalidError({"": "What was asked for is not kept any more."})
-    failed = VendorWrite.objects.filter(batch=batch, state=WriteState.NOT_DONE).values_list("integration_id", flat=True)
-    rows = Integration.objects.for_tenant(batch.tenant).filter(pk__in=list(failed))
+    failed = VendorWrite.objects.filter(batch=batch, state=WriteState.NOT_DONE)
+    failed = failed.exclude(pk__in=failed.filter(result__nothing=True).values("pk"))
+    keys = list(failed.values_list("integration_id", flat=True))
+    rows = Integration.objects.for_tenant(batch.tenant).filter(pk__in=keys)
     params = load(vault.unseal(batch.tenant_id, batch.context, batch.sealed))
     return request(
         batch.operation,
         tenant=batch.tenant,
         by=by,
-        integrations=list(_with_all(rows)),
+        integrations=list(with_all(rows)),
         params=params,
         key=key,
         title=batch.title,
@@ -171,8 +174,55 @@ def retry_failed(batch: WriteBatch, *, by: User, key: str) -> WriteBatch:
     )
 
 
-def _with_all(rows: QuerySet[Integration]) -> QuerySet[Integration]:
+def with_all(rows: QuerySet[Integration]) -> QuerySet[Integration]:
+    """`rows` with what asking for a write of each reads."""
     return rows.select_related("tenant", "vendor_account__tenant", "vendor_account__credential", "document")
+
+
+def sort_out(
+    operation: str, integrations: Iterable[Integration]
+) -> tuple[list[Integration], dict[str, list[Integration]]]:
+    """Those of which an operation can be asked, and the others by the reason why it cannot."""
+    possible: list[Integration] = []
+    left_out: dict[str, list[Integration]] = {}
+    for integration in integrations:
+        reason = vendor_writes.refusal(operation, integration)
+        (left_out.setdefault(reason, []) if reason else possible).append(integration)
+    return possible, left_out
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the rows of a batch stand. Of the ready ones `sendable` are sent when somebody confirms, `asking` have a
+    question to be answered on their own page. `nothing`: there was nothing to do; `failed` are the other not done ones.
+    """
+
+    by_state: dict[str, int]
+    sendable: int
+    asking: int
+    nothing: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_state.values())
+
+
+def standing(batch: WriteBatch) -> Standing:
+    """How the rows of a batch stand; two queries."""
+    rows = VendorWrite.objects.filter(batch=batch)
+    by_state = counts(batch)
+    special = rows.aggregate(
+        sendable=Count("pk", filter=Q(state=WriteState.READY, plan__questions=[])),
+        nothing=Count("pk", filter=Q(state=WriteState.NOT_DONE, result__nothing=True)),
+    )
+    return Standing(
+        by_state=by_state,
+        sendable=special["sendable"],
+        asking=by_state.get(WriteState.READY, 0) - special["sendable"],
+        nothing=special["nothing"],
+        failed=by_state.get(WriteState.NOT_DONE, 0) - special["nothing"],
+    )
 
 
 def counts(batch: WriteBatch) -> dict[str, int]:

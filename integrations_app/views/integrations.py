@@ -22,7 +22,7 @@ from console.http import SignedInRequest, TenantRequest, render_page
 from integrations_app import tabs
 from integrations_app.models import Integration, IntegrationPart, VendorAccount
 from integrations_app.services import integrations as service
-from integrations_app.services import listings, snapshots, states, vendor_accounts
+from integrations_app.services import listings, snapshots, states, vendor_accounts, write_batches
 from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors import registry
 from integrations_app.views import offered
@@ -49,7 +49,7 @@ def index(request: TenantRequest) -> HttpResponse:
 
 
 def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | None) -> HttpResponse:
-    query = _read_query(request, tenants, tenant)
+    query = read_query(request, tenants, tenant)
     page = service.list_page(query, cursors=request.GET, size=PAGE_SIZE)
     context = {
         "section": "integrations",
@@ -64,6 +64,9 @@ def _list(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | 
         "may_sync": _may_sync(request, tenant),
         "sync_reason": policy.refusal(Permission.INTEGRATION_SYNC, tenant),
         "create_reason": policy.refusal(Permission.INTEGRATION_CREATE, tenant),
+        "choose_cap": write_batches.MAX_ROWS,
+        "revision_reason": policy.refusal(Permission.REVISION_CREATE, tenant),
+        "edit_reason": policy.refusal(Permission.INTEGRATION_EDIT, tenant),
     }
     return render_page(request, "integrations/index.html", "integrations/_table.html", context)
 
@@ -93,7 +96,8 @@ def _may_sync(request: SignedInRequest, tenant: Tenant | None) -> bool:
     return policy.tenants_where(request.user, Permission.INTEGRATION_SYNC).exists()
 
 
-def _read_query(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | None) -> service.ListQuery:
+def read_query(request: SignedInRequest, tenants: QuerySet[Tenant], tenant: Tenant | None) -> service.ListQuery:
+    """What the address of a list asks for: its filters and its order."""
     given = request.GET
     try:
         account = uuid.UUID(given["account"]) if given.get("account") else None

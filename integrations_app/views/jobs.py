@@ -15,7 +15,7 @@ from console.access.decorators import requires, signed_in
 from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest, render_page
 from console.paging import among, capped_count, keyset_page
-from integrations_app.models import Integration, Job, JobLine, JobState
+from integrations_app.models import Integration, Job, JobLine, JobState, WriteBatch
 from integrations_app.models.job import OPEN_STATES, JobQuerySet
 from integrations_app.services import jobs as service
 from integrations_app.services.job_types import JOB_TYPES
@@ -112,15 +112,19 @@ def _detail(request: TenantRequest, job: Job) -> dict[str, Any]:
 
 
 def _target_url(job: Job) -> str:
-    """The page of the integration that the job is about, "" when it is about something else or that is not here."""
-    if job.target_type != "integration":
+    """The page of the integration, or of the batch of changes, that the job is about; "" when it is about something
+    else or that is not here.
+    """
+    models: dict[str, type[Integration] | type[WriteBatch]] = {"integration": Integration, "writebatch": WriteBatch}
+    model = models.get(job.target_type)
+    if model is None:
         return ""
     try:
         wanted = uuid.UUID(job.target_id)
     except ValueError:
         return ""
-    integration = Integration.objects.for_tenant(job.tenant).select_related("tenant").filter(pk=wanted).first()
-    return integration.get_absolute_url() if integration else ""
+    found = model._default_manager.filter(tenant=job.tenant, pk=wanted).select_related("tenant").first()
+    return found.get_absolute_url() if found else ""
 
 
 def _seconds(job: Job) -> float | None:

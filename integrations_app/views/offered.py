@@ -17,9 +17,17 @@ from integrations_app.vendors import registry
 # What the menu offers to change at the vendor: the operation, and the page where it begins.
 OFFERED = (
     ("edit", "integrations:edit"),
+    ("take_revision", "integrations:revision"),
     ("clone", "integrations:clone"),
+    ("install_step", "integrations:install"),
+    ("uninstall_step", "integrations:uninstall"),
     ("delete", "integrations:delete"),
 )
+# Why there is nothing to do of a kind once its steps were read and there are none.
+_NO_STEPS = {
+    "install_step": ("install_steps", "There is nothing to install: it was not made to be installed step by step."),
+    "uninstall_step": ("uninstall_steps", "It has no steps to uninstall it: it is deleted as a whole."),
+}
 
 
 def actions(request: TenantRequest, integration: Integration) -> list[dict[str, Any]]:
@@ -54,9 +62,16 @@ def _line(request: TenantRequest, integration: Integration, name: str, url_name:
     reason = vendor_writes.unsupported_reason(name, integration.vendor)
     if not reason and kind.permission not in request.permissions:
         reason = policy.refusal(kind.permission, request.tenant)
-    if reason := reason or _lost(integration):
+    if reason := reason or _lost(integration) or _without_steps(integration, name):
         return {"label": kind.label, "reason": reason}
     return {"label": kind.label, "url": reverse(url_name, args=[request.tenant.slug, integration.pk]), "method": "get"}
+
+
+def _without_steps(integration: Integration, name: str) -> str:
+    """Why it cannot be installed, or uninstalled, step by step; "" when it can, or nobody has read its steps yet."""
+    kind, reason = _NO_STEPS.get(name, ("", ""))
+    has_none = any(row.kind == kind and row.read_at and not row.count for row in integration.listings.all())
+    return reason if has_none else ""
 
 
 def _lost(integration: Integration) -> str:

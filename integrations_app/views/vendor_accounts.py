@@ -25,6 +25,7 @@ from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.vendor_words import all_vendor_words, vendor_words
 from integrations_app.vendors import registry
 from integrations_app.vendors.base import SupportsLiveSearch, VendorClient
+from integrations_app.views import revisions
 from integrations_app.views.starting import job_started
 
 
@@ -154,6 +155,7 @@ def _detail_context(request: TenantRequest, account: VendorAccount) -> dict[str,
         "secrets": service.secret_status(credential) if credential is not None else [],
         "changes": service.secret_history(credential) if credential is not None and has_history else [],
         "schedule": schedules.find(account),
+        "revisions": revisions.account_card(request, account),
         "runs": SyncRun.objects.for_tenant(request.tenant).filter(vendor_account=account).select_related("job")[:6],
         "quarantined": account.quarantined_items.for_tenant(request.tenant)[:20],
         "jobs": jobs[:5],

@@ -5,7 +5,7 @@ const announce = (text) => document.dispatchEvent(new CustomEvent("console:annou
 
 // Rows: a click anywhere opens the row's link, as a click on the link itself would; arrows walk from row to row.
 
-const INTERACTIVE = "a, button, input, select, textarea, label, summary, [role=button]";
+const INTERACTIVE = "a, button, input, select, textarea, label, summary, [role=button], .w-check";
 
 function openRow(event) {
   const row = event.target.closest?.("[data-row]");
@@ -26,6 +26,39 @@ function walkRows(event) {
   if (!row) return;
   event.preventDefault();
   row.querySelector("[data-row-link]").focus();
+}
+
+// Choosing rows: a bar says exactly what is chosen; the boxes belong to its form. Without scripts it always stands there.
+
+function showChoice(form = document.querySelector("form[data-choose]")) {
+  if (!form) return;
+  const boxes = [...form.elements].filter((element) => element.name === "id");
+  const picked = boxes.filter((box) => box.checked).length;
+  const all = form.querySelector("[data-choose-all]");
+  const page = form.parentElement.querySelector("[data-choose-page]");
+  page.hidden = form.querySelector("[data-choose-clear]").hidden = false;
+  page.checked = picked === boxes.length;
+  page.indeterminate = picked > 0 && picked < boxes.length;
+  if (all && !picked) all.checked = false;
+  const words = all?.checked ? form.dataset.chooseAllWords : `${picked} on this page`;
+  const shown = form.querySelector("[data-choose-words]");
+  if (shown.textContent !== words && (picked || form.classList.contains("is-on"))) announce(`Chosen: ${words}`);
+  shown.textContent = words;
+  form.classList.toggle("is-on", picked > 0);
+}
+
+function choose(event) {
+  const box = event.target;
+  if (!box.matches?.("[data-choose-page], [data-choose-all], input[form=choose]")) return;
+  const form = document.querySelector("form[data-choose]");
+  const all = form.querySelector("[data-choose-all]");
+  if (box.matches("[data-choose-page]")) {
+    for (const element of form.elements) if (element.name === "id") element.checked = box.checked;
+  }
+  // All that match are those on this page too; one taken out, it is not all any more.
+  if (box === all && all.checked) for (const element of form.elements) if (element.name === "id") element.checked = true;
+  if (box !== all && all && !box.checked) all.checked = false;
+  showChoice(form);
 }
 
 // Ages: a page that stays open must not keep saying "2 min ago". The words are those of console/templatetags/console.py.
@@ -237,6 +270,9 @@ async function copyPath(event) {
 document.addEventListener("click", openRow);
 document.addEventListener("auxclick", openRow);
 document.addEventListener("keydown", walkRows);
+document.addEventListener("change", choose);
+document.addEventListener("reset", (event) => event.target.matches("form[data-choose]") && window.setTimeout(() => showChoice(event.target)));
+document.addEventListener("htmx:load", () => showChoice());
 document.addEventListener("click", copy);
 document.addEventListener("click", fill);
 document.addEventListener("click", followErrorLink);
@@ -250,9 +286,11 @@ document.addEventListener("htmx:load", checkAllTyped);
 document.addEventListener("htmx:beforeRequest", guardSwap);
 window.addEventListener("beforeunload", guardPage);
 window.addEventListener("pageshow", checkAllTyped);
+window.addEventListener("pageshow", () => showChoice());
 window.setInterval(refreshAges, 15_000);
 document.addEventListener("visibilitychange", refreshAges);
 showCurrentTab();
+showChoice();
 focusErrors(document);
 checkAllTyped();
 upgradeEditors();
