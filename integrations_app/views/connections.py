@@ -13,14 +13,14 @@ from django_htmx.http import trigger_client_event
 
 from console.access.decorators import requires
 from console.access.permissions import Permission
-from console.http import TenantRequest, render_page
+from console.http import TenantRequest, render_page, wants_fragment
 from integrations_app.models import Integration
 from integrations_app.services import listings, pings, vendor_writes
 from integrations_app.services.errors import InvalidError
 from integrations_app.vendor_words import vendor_words
 from integrations_app.vendors.base import PartKind
 from integrations_app.views import listing
-from integrations_app.views.flows import ask, listed
+from integrations_app.views.flows import ask, listed, not_listed
 from integrations_app.views.listing_actions import Choosing, Offered
 from integrations_app.views.listing_rows import Action
 from integrations_app.views.starting import job_started
@@ -86,6 +86,8 @@ def _registered(integration: Integration) -> set[str]:
 def unregister(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     integration = listing.find_integration(request, pk)
     item = listed(integration, KIND, request.POST.get("connection", ""))
+    if item is None:
+        return not_listed(request, integration, KIND)
     params = {"connection": item["remote_id"], "name": item["name"]}
     return ask(request, integration, "unregister_connection", params, back=KIND)
 
@@ -100,5 +102,7 @@ def ping(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     try:
         job = pings.request(integration, request.POST.get("connection", ""), by=request.user)
     except InvalidError as error:
-        raise Http404 from error
+        if not wants_fragment(request):
+            return not_listed(request, integration, KIND)
+        return trigger_client_event(HttpResponse(status=204), "toast", {"text": str(error), "tone": "warning"})
     return trigger_client_event(job_started(request, job), "listing-asked", {})

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -24,31 +24,38 @@ from integrations_app.views.starting import write_started
 @require_POST
 @requires(Permission.INTEGRATION_EDIT)
 def switch(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
-    integration = find_integration(request, pk)
-    params = _flow(request, integration) | {"is_on": request.POST.get("is_on") == "1"}
-    return ask(request, integration, "switch_flow", params, back="flows")
+    return _ask(request, pk, "switch_flow", {"is_on": request.POST.get("is_on") == "1"})
 
 
 @require_POST
 @requires(Permission.INTEGRATION_EDIT)
 def run(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
+    return _ask(request, pk, "run_flow", {})
+
+
+def _ask(request: TenantRequest, pk: uuid.UUID, operation: str, params: dict[str, Any]) -> HttpResponse:
     integration = find_integration(request, pk)
-    return ask(request, integration, "run_flow", _flow(request, integration), back="flows")
+    flow = listed(integration, "flows", request.POST.get("flow", ""))
+    if flow is None:
+        return not_listed(request, integration, "flows")
+    params = {"flow": flow["remote_id"], "name": flow["name"], **params}
+    return ask(request, integration, operation, params, back="flows")
 
 
-def _flow(request: TenantRequest, integration: Integration) -> dict[str, Any]:
-    item = listed(integration, "flows", request.POST.get("flow", ""))
-    return {"flow": item["remote_id"], "name": item["name"]}
+# --- what the actions of all listings share ----------------------------------------------------------------------
 
 
-def listed(integration: Integration, kind: str, remote_id: str) -> dict[str, Any]:
-    """One thing of a listing as it was last read; 404 for one that is not in it."""
+def listed(integration: Integration, kind: str, remote_id: str) -> dict[str, Any] | None:
+    """One thing of a listing as it was last read; None for one that is not in it."""
     listing = listings.find(integration, kind)
     found = listings.items(listing) if listing is not None else []
-    for item in found:
-        if item["remote_id"] == remote_id:
-            return item
-    raise Http404
+    return next((item for item in found if item["remote_id"] == remote_id), None)
+
+
+def not_listed(request: TenantRequest, integration: Integration, kind: str) -> HttpResponse:
+    """Lead back from a button whose row is not in the list any more."""
+    messages.warning(request, "It is not in the list any more: the list was read again since this page was opened.")
+    return redirect("integrations:tab", request.tenant.slug, integration.pk, kind)
 
 
 def ask(

@@ -10,7 +10,7 @@ from django.apps import apps
 
 from console.access.models import Grant, User
 from integrations_app.models import Integration, Job, JobState, VendorAccount
-from integrations_app.services import archives, integrations, listings, snapshots, vendor_accounts
+from integrations_app.services import archives, integrations, listings, pings, snapshots, vendor_accounts
 from integrations_app.services.job_types import JOB_TYPES
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
@@ -53,10 +53,18 @@ def _archive(_: SimulatorServer, account: VendorAccount, by: User) -> Job:
     return archives.request(own, by=by)
 
 
+def _ping(_: SimulatorServer, account: VendorAccount, by: User) -> Job:
+    for row in Integration.objects.filter(vendor_account=account).order_by("pk"):
+        for item in listings.items(listings.read(account, row, "connections")):
+            return pings.request(row, item["remote_id"], by=by)
+    raise AssertionError("no integration has a connection")
+
+
 ROWS: dict[str, Row] = {
     "sync_account": Row(lambda _, account, by: vendor_accounts.request_sync(account, by=by)),
     "refresh_integration": Row(lambda _, account, by: integrations.request_refresh(_one(account), by=by)),
     "read_listing": Row(_listing),
+    "ping_connection": Row(_ping),
     "take_snapshot": Row(lambda _, account, by: snapshots.request(_one(account), by=by, note="Before")),
     "fetch_archive": Row(_archive),
     "test_account": Row(lambda _, account, by: vendor_accounts.request_test(account, by=by)),
