@@ -104,7 +104,8 @@ def test_a_connection_is_chosen_among_those_of_its_type_or_made_new(
     shown = page(client, one)
     offered = re.search(r'<select name="connection".*?</select>', shown, re.S)
     assert offered is not None
-    wanted = {item["remote_id"] for item in known if item["values"]["type"] == "netsuite"}
+    wanted = {item["remote_id"] for item in known if item["values"]["type"] == "http"}
+    assert wanted
     assert set(re.findall(r'<option value="(\w+)"', offered[0])) == wanted
 
     document = json.dumps({"name": "Ledger", "type": "netsuite", "netsuite": {"tokenId": SECRET}})

@@ -18,7 +18,7 @@ CONNECTION = {
     "name": "Finance connection",
     "description": "Credentials for the ledger",
     "type": "connection",
-    "sourceConnection": {"type": "netsuite", "name": "Finance connection"},
+    "sourceConnection": {"type": "http", "name": "Finance connection"},
     "completed": False,
 }
 FORM = {
