@@ -16,7 +16,7 @@ from console.http import TenantRequest
 from integrations_app.models import Integration
 from integrations_app.services import listings
 from integrations_app.vendors.capabilities import ListingKind
-from integrations_app.views import connection, history, inside, listing, overview, raw
+from integrations_app.views import archive_tab, connection, history, inside, listing, overview, raw
 
 Builder = Callable[[TenantRequest, Integration], dict[str, Any]]
 
@@ -51,6 +51,7 @@ _LEFT: tuple[Tab, ...] = (
 )
 _RIGHT: tuple[Tab, ...] = (
     Tab("connection", "Connection", connection.build, is_offered=connection.is_offered),
+    Tab("archives", "Archives", archive_tab.build, count=archive_tab.count, is_offered=archive_tab.is_offered),
     Tab("history", "History", history.build, count=history.count),
     Tab("raw", "Raw", raw.build),
 )

@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('number', models.PositiveIntegerField()),
                 ('path', models.CharField(max_length=500)),
+                ('title', models.CharField(blank=True, max_length=200)),
                 ('kind', models.CharField(choices=[('json', 'JSON'), ('text', 'Text'), ('binary', 'Binary'), ('archive', 'Archive, not opened'), ('folder', 'Folder')], max_length=8)),
                 ('size_bytes', models.BigIntegerField()),
                 ('packed_bytes', models.BigIntegerField()),

@@ -65,7 +65,7 @@ class TemplateArchive(models.Model):
         return f"template archive of {self.integration} from {self.taken_at:%Y-%m-%d %H:%M}"
 
     def get_absolute_url(self) -> str:
-        return reverse("archives:detail", args=[self.integration.tenant.slug, self.integration_id, self.pk])
+        return reverse("archives:detail", args=[self.integration.tenant.slug, self.pk])
 
     @property
     def is_kept(self) -> bool:
@@ -103,6 +103,8 @@ class ArchiveEntry(models.Model):
     # Where it stands among the archive's entries: what the page's address names, since a path may hold anything.
     number = models.PositiveIntegerField()
     path = models.CharField(max_length=500)
+    # What the document inside calls itself, where it does: vendors name their files by ids.
+    title = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=8, choices=Kind)
     size_bytes = models.BigIntegerField()
     packed_bytes = models.BigIntegerField()

@@ -69,7 +69,9 @@ class EntryMaker:
             entry.note = "Named or begun like JSON, and is none that can be shown."
             return
         entry.redacted = self._redactor.redact(document)
-        paths = list(self._secrets(load(entry.redacted), ""))
+        shown = load(entry.redacted)
+        entry.title = _title(shown)
+        paths = list(self._secrets(shown, ""))
         entry.secrets_count = len(paths)
         entry.secret_paths = [plain(path, _LONGEST_PATH) for path in paths[:MOST_SECRET_PATHS]]
 
@@ -95,6 +97,11 @@ class EntryMaker:
         if not is_secret_text(stem or one, None, allow_ids=True):
             return one
         return f"[secret {self._fingerprint((stem or one).encode())}]{dot if stem else ''}{ending if stem else ''}"
+
+
+def _title(document: Any) -> str:
+    name = document.get("name") if isinstance(document, dict) else None
+    return plain(name, 200) if isinstance(name, str) else ""
 
 
 def _step(path: str, key: str) -> str:

@@ -59,7 +59,9 @@ def serve(simulator: SimulatorServer, **fault: object) -> None:
 
 
 def events() -> list[str]:
-    return list(AuditEvent.objects.filter(event__startswith="archive.").order_by("pk").values_list("event", flat=True))
+    return list(
+        AuditEvent.objects.filter(event__startswith="archive.").order_by("at", "pk").values_list("event", flat=True)
+    )
 
 
 def test_an_archive_is_fetched_sealed_and_read(one: Integration, files: Path) -> None:
