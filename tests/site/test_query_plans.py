@@ -42,9 +42,7 @@ LISTS = {
     "audit:index": EVENTS,
     "history:index": SNAPSHOTS,
     "history:index?source=drift": SNAPSHOTS,
-    "history:index?source=snapshot&who=owner&q=orders": SNAPSHOTS,
     "history:index?source=write": WRITES,
-    "history:index?source=write&who=ana&q=orders": WRITES,
 }
 
 
