@@ -24,7 +24,7 @@ async function minify(source, target) {
 
 /** The parts of CodeMirror that static/js/editor.js uses, as one module; fetched only by pages that have an editor. */
 const EDITOR = `
-export {EditorState, Compartment, RangeSetBuilder, StateField, Transaction} from "@codemirror/state";
+export {EditorState, RangeSetBuilder, StateField} from "@codemirror/state";
 export {Decoration, EditorView, WidgetType, drawSelection, highlightActiveLine, highlightActiveLineGutter, highlightSpecialChars, keymap, lineNumbers} from "@codemirror/view";
 export {HighlightStyle, bidiIsolates, bracketMatching, codeFolding, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxHighlighting} from "@codemirror/language";
 export {json} from "@codemirror/lang-json";
