@@ -85,10 +85,12 @@ class StepForm(forms.Form):
             self.fields["connection"] = _id_field("Id of the connection", required=False)
         else:
             choices = [("", "Choose…" if connections else "None of this type is there"), *connections]
-            self.fields["connection"] = forms.ChoiceField(label="The one to use", choices=choices, required=False)
+            self.fields["connection"] = forms.ChoiceField(label="Connection to use", choices=choices, required=False)
         known = {"name": self.step.connection_name, "type": self.step.connection_type}
-        self._add_document("document", "The new one, as the vendor's API has it", initial=pretty(known))
-        self.fields["document"].help_text = "Secrets may stand in it, or in the fields below, where nobody sees them."
+        self._add_document("document", "New connection, as the vendor's API has it", initial=pretty(known))
+        self.fields[
+            "document"
+        ].help_text = "Secrets may stand in it, or below, where nobody sees them. None is ever shown again."
         for number in range(1, SECRETS + 1):
             self.fields[f"secret_place_{number}"] = forms.CharField(
                 label=f"Place of secret {number}",
@@ -98,7 +100,7 @@ class StepForm(forms.Form):
                     attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "http.auth"}
                 ),
             )
-            self._add_secret(f"secret_{number}", f"Secret {number}", "", is_required=False)
+            self._add_secret(f"secret_{number}", f"Secret {number}", is_required=False)
 
     def _add_document(self, name: str, label: str, *, initial: str) -> None:
         field = JSONText(label=label, required=False, initial=initial)
@@ -106,10 +108,10 @@ class StepForm(forms.Form):
         self.fields[name] = field
         self._documents.append(name)
 
-    def _add_secret(self, name: str, label: str, help_text: str, *, is_required: bool) -> None:
+    def _add_secret(self, name: str, label: str, help_text: str = "", *, is_required: bool) -> None:
         self.fields[name] = forms.CharField(
             label=label,
-            help_text=help_text or "Sent to the vendor and never shown again.",
+            help_text=help_text,
             required=is_required,
             max_length=step_forms.TEXT_LENGTH,
             widget=SecretInput(),
@@ -123,7 +125,8 @@ class StepForm(forms.Form):
         name = name_of(field)
         is_required = field.is_required and not field.has_hidden_default
         if field.kind == "secret":
-            self._add_secret(name, field.label, field.help, is_required=is_required)
+            told = field.help or "Sent to the vendor and never shown again."
+            self._add_secret(name, field.label, told, is_required=is_required)
             return
         self.fields[name] = _answer_field(field, is_required)
         if field.kind == "json":

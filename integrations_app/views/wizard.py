@@ -213,11 +213,15 @@ class Wizard:
 
     def _before(self) -> list[Mapping[str, Any]]:
         """The answers of the last try of the next step, where that came to nothing: nobody types them twice."""
+        return list(self.write.changes[1:]) if self.write is not None and self.is_last_try_of_next else []
+
+    @property
+    def is_last_try_of_next(self) -> bool:
+        """Whether the last write was a try of the step that is next still, and came to nothing."""
         write = self.news
         if write is None or write.state != WriteState.NOT_DONE or self.next is None or not write.changes:
-            return []
-        is_same = write.changes[0].get("key") == step_forms.step_key(self.next.place)
-        return list(write.changes[1:]) if is_same else []
+            return False
+        return bool(write.changes[0].get("key") == step_forms.step_key(self.next.place))
 
     def redactor(self) -> Redactor:
         return Redactor((), TenantVault(self.request.tenant.pk).fingerprint)

@@ -51,7 +51,7 @@ def test_one_person_begins_and_a_colleague_ends_days_later(
     page.get_by_role("button", name="More actions").click()
     page.get_by_role("link", name="Install", exact=True).click()
     # The steps, then the connections to choose from, are read while one waits.
-    chosen = page.get_by_label("The one to use")
+    chosen = page.get_by_label("Connection to use")
     expect(chosen).to_be_visible(timeout=30_000)
     assert faults(page) == []
     chosen.select_option(index=1)
