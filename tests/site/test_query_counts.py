@@ -41,6 +41,8 @@ PINNED = {
     "changes:detail": 10,
     "integrations:clone": 12,
     "integrations:delete": 12,
+    "integrations:install": 14,
+    "integrations:uninstall": 14,
     "integrations:register_connections": 14,
     "integrations:history_export": 18,
     "integrations:restore": 11,
