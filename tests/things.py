@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from console.access import vault
 from integrations_app.models import (
+    ArchiveEntry,
     Credential,
     CredentialSecret,
     Integration,
@@ -18,6 +19,7 @@ from integrations_app.models import (
     Job,
     JobState,
     Snapshot,
+    TemplateArchive,
     VendorAccount,
     VendorWrite,
     WriteState,
@@ -113,6 +115,38 @@ def make_things(tenant: Tenant, *, by: User | None = None) -> Things:
     )
     assert account.credential is not None
     return Things(account.credential, account, integration, snapshot, make_job(account, by=by))
+
+
+def make_archive(integration: Integration, *paths: str, **columns: Any) -> TemplateArchive:
+    """An archive as a worker leaves it, with a document per path; its file is not there."""
+    archive = TemplateArchive.objects.create(
+        tenant=integration.tenant,
+        integration=integration,
+        **{
+            "state": TemplateArchive.State.KEPT,
+            "size_bytes": 400,
+            "chunk_count": 1,
+            "digest": b"\2" * 32,
+            "entry_count": len(paths),
+            "expires_at": LONG_AGO,
+            **columns,
+        },
+    )
+    ArchiveEntry.objects.bulk_create(
+        ArchiveEntry(
+            tenant=integration.tenant,
+            archive=archive,
+            number=number,
+            path=path,
+            kind=ArchiveEntry.Kind.JSON,
+            size_bytes=20,
+            packed_bytes=20,
+            digest=hashlib.sha256(f"{archive.pk}{path}".encode()).digest(),
+            redacted=b'{"name": "%d"}' % number,
+        )
+        for number, path in enumerate(paths)
+    )
+    return archive
 
 
 def make_listing(integration: Integration, kind: str, *rows: Mapping[str, Any], scope: str = "", **columns: Any) -> Any:

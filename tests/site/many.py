@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from django.db.models import F
 from django.utils import timezone
 
 from console.access.models import Grant, Invitation, Role, Tenant, TenantLabel, User
 from console.audit.events import Event
 from console.audit.models import AuditEvent
 from integrations_app.models import (
+    ArchiveEntry,
     Credential,
     CredentialSecret,
     Integration,
@@ -35,7 +37,7 @@ from integrations_app.models import (
 )
 from integrations_app.services import states
 from tests.people import People
-from tests.things import make_listing
+from tests.things import make_archive, make_listing
 
 START = timezone.now() - timedelta(days=30)
 
@@ -65,6 +67,7 @@ class Many:
             "searchable_account": self.searchable,
             "snapshot": self.integration.snapshots.first(),
             "write": self.integration.writes.first(),
+            "archive": self.integration.archives.order_by("taken_at").first(),
         }
         return [chosen.get(takes, self.job).pk]
 
@@ -192,6 +195,7 @@ def _below_integration(many: Many, count: int, by: User) -> None:
                   taken_at=START + timedelta(seconds=n), redacted=b'{"name": "Orders %d"}' % n) for n in range(count)]
     )  # fmt: skip
     make_writes(many.integration, count)
+    _archives(many.integration, count)
     Listing.objects.filter(integration=many.integration, kind="audit").delete()
     said = {"who": "Ines", "event": "update", "what": "integration", "field": "name", "before": "A", "after": "B"}
     times = [(START + timedelta(seconds=n)).isoformat() for n in range(count)]
@@ -200,6 +204,14 @@ def _below_integration(many: Many, count: int, by: User) -> None:
     for kind in ("flows", "connections", "errors"):
         Listing.objects.filter(integration=many.integration, kind=kind).delete()
         make_listing(many.integration, kind, *({"remote_id": f"{n}/1", "name": f"{kind} {n}"} for n in range(count)))
+
+
+def _archives(integration: Integration, count: int) -> None:
+    """Each with as many entries; those of the oldest grow."""
+    first = integration.archives.order_by("taken_at").first()
+    made = [make_archive(integration, *(f"flows/{n}.json" for n in range(count))) for _ in range(count)]
+    if first is not None:
+        ArchiveEntry.objects.filter(archive=made[0]).update(archive=first, number=F("number") + 1000)
 
 
 def make_snapshots(integrations: Sequence[Integration], by: User | None = None) -> None:

@@ -73,6 +73,10 @@ INSIDE = {
     "changes:undo": Row(EDIT, takes="write", method="post"),
     "history:index": Row(SEE),
     "history:export": Row(SEE),
+    "archives:fetch": Row(OPERATE, takes="integration", method="post"),
+    "archives:detail": Row(OPERATE, takes="archive"),
+    "archives:compare": Row(OPERATE, takes="archive"),
+    "archives:download": Row(EDIT, takes="archive", method="post"),
     "vendor_accounts:index": Row(SEE),
     "vendor_accounts:create": Row(ADMINISTER),
     "vendor_accounts:detail": Row(SEE, takes="account"),
@@ -149,7 +153,7 @@ def targets(people: People) -> dict[str, uuid.UUID]:
 
 
 def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
-    from tests.things import make_account, make_write
+    from tests.things import make_account, make_archive, make_write
 
     viewer = Role.objects.get(slug="viewer")
     grant = Grant.objects.create(user=people.stranger, role=viewer, tenant=people.other_tenant)
@@ -158,6 +162,7 @@ def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
         email="new@people.example", tenant=people.tenant, role=viewer, digest=b"\0" * 32, expires_at="2099-01-01T00:00Z"
     )
     searchable = make_account(people.tenant, vendor="torq", name="Searchable")
+    make_archive(things.integration, "flows/a.json")
     return {
         "grant": grant.id,
         "invitation": invitation.id,
@@ -166,6 +171,7 @@ def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
         "searchable_account": searchable.id,
         "job": things.job.id,
         "snapshot": things.snapshot.id,
+        "archive": make_archive(things.integration, "flows/a.json").id,
         "write": make_write(things.integration).id,
     }
 
