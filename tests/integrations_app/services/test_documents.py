@@ -273,3 +273,25 @@ def test_two_documents_of_a_great_many_named_items_are_compared_in_no_time() -> 
     assert time.process_time() - began < 20
     assert len(found.sections) == 20_000
     assert {section.equal_count for section in found.sections} == {4}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "is_hidden"),
+    [
+        ("settings.warehouse", "WEST", True),
+        ("settings", {"warehouse": "WEST"}, True),
+        ("name", "Orders", False),
+        ("workflows[0].name", "Orders", False),
+        ("workflows.0.name", "Orders", False),
+        ("http.headers[0].apiToken", "short", True),
+        ("extra.note", key_of(1, "stripe"), True),
+        ("settings", None, False),
+        ("", "Orders", False),
+        ("$secret", "Orders", True),
+        ("a." * 500, "Orders", False),
+    ],
+)
+def test_a_value_told_without_its_document_is_as_secret_as_its_place(path: str, value: Any, is_hidden: bool) -> None:
+    found = redactor().redact_at(path, value)
+    assert ("$secret" in str(found)) is is_hidden
+    assert is_hidden or found == value

@@ -359,6 +359,7 @@ def test_an_audit_entry_is_a_row_for_each_field(hostile: Hostile) -> None:
         "at": "2026-03-14T16:05:12.481000+00:00",
         "who": "Ines Prado",
         "email": "ines@northwind.example",
+        "user_id": "u",
         "source": "ui",
         "event": "update",
         "what": f"integration {ID}",
