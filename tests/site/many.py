@@ -31,6 +31,7 @@ from integrations_app.models import (
     SecretChange,
     Snapshot,
     SyncRun,
+    TemplateArchive,
     VendorAccount,
     VendorGate,
     VendorWrite,
@@ -67,7 +68,7 @@ class Many:
             "searchable_account": self.searchable,
             "snapshot": self.integration.snapshots.first(),
             "write": self.integration.writes.first(),
-            "archive": self.integration.archives.order_by("taken_at").first(),
+            "archive": TemplateArchive.objects.filter(integration=self.integration).order_by("taken_at").first(),
         }
         return [chosen.get(takes, self.job).pk]
 
@@ -208,7 +209,7 @@ def _below_integration(many: Many, count: int, by: User) -> None:
 
 def _archives(integration: Integration, count: int) -> None:
     """Each with as many entries; those of the oldest grow."""
-    first = integration.archives.order_by("taken_at").first()
+    first = TemplateArchive.objects.filter(integration=integration).order_by("taken_at").first()
     made = [make_archive(integration, *(f"flows/{n}.json" for n in range(count))) for _ in range(count)]
     if first is not None:
         ArchiveEntry.objects.filter(archive=made[0]).update(archive=first, number=F("number") + 1000)
