@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from console.access.models import User
@@ -77,7 +79,7 @@ def test_a_second_run_finds_the_batches_of_the_first_and_a_night_under_way_is_no
 def test_a_person_gets_one_batch_of_a_whole_account_and_a_job_where_one_is_not_enough(
     account: VendorAccount, by: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = {"by": by, "note": "Before the season", "only_if_changed": False}
+    asked: dict[str, Any] = {"by": by, "note": "Before the season", "only_if_changed": False}
     one = revision_policies.request_all(account, key="first", **asked)
     assert isinstance(one, WriteBatch)
     assert one == revision_policies.request_all(account, key="first", **asked)

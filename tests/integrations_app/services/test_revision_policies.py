@@ -207,7 +207,7 @@ def test_a_gap_is_what_no_revision_holds_as_it_is_now(account: VendorAccount, by
 def test_a_revision_tried_in_vain_is_a_gap_with_the_reason(
     simulator: SimulatorServer, account: VendorAccount, one: Integration, by: User
 ) -> None:
-    take = {"by": by, "integration": one, "params": {"note": "n"}}
+    take: dict[str, Any] = {"by": by, "integration": one, "params": {"note": "n"}}
     assert go_on(vendor_writes.request("take_revision", key="a", **take)).state == WriteState.DONE
     assert one.name not in gaps(account)
     lose_answers(simulator, "POST", "revisions", kind="reset")
