@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
@@ -26,6 +27,7 @@ from integrations_app.views.listing_rows import Action
 from integrations_app.views.starting import job_started
 
 KIND, OF_ACCOUNT = listing.CONNECTIONS, "account_connections"
+_NONE_LEFT = "The account has no connection that is not registered already."
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,7 +36,7 @@ def register(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     """The account's connections that are not on the list yet; those that are chosen are asked for together."""
     integration = listing.find_integration(request, pk)
     try:
-        kind = listings.kind_of(integration.vendor, OF_ACCOUNT)
+        kind = replace(listings.kind_of(integration.vendor, OF_ACCOUNT), empty=_NONE_LEFT)
     except KeyError as error:
         raise Http404 from error
     if request.method == "POST":

@@ -41,7 +41,7 @@ class Cell:
     @property
     def can_copy(self) -> bool:
         """Whether it is worth a button: an id, not a word and not a schedule."""
-        return len(self.value) > 11 and " " not in self.value
+        return len(self.value) > 11 and " " not in self.value and any(letter.isdigit() for letter in self.value)
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,7 @@ class Shown:
     rows: list[Row]
     first: int
     matching: int
+    total: int
     page: int
     last_page: int
 
@@ -106,7 +107,8 @@ class Shown:
 
 
 def columns_of(kind: ListingKind) -> list[ListingColumn]:
-    return [column for column in kind.columns if column.name != "name"]
+    """The columns beside the first, which has the item's name; what went wrong with a record is its name already."""
+    return [column for column in kind.columns if column.name not in ("name", "message")]
 
 
 def shown(
@@ -130,7 +132,7 @@ def shown(
     if chosen is not None:
         rows[chosen].is_open = True
         rows[chosen].document = found[start + chosen]["raw"]
-    return Shown(rows, start + 1, len(found), page, last_page)
+    return Shown(rows, start + 1, len(found), len(items), page, last_page)
 
 
 def matching(

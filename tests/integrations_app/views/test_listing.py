@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from integrations_app.models import Integration, Job, JobState, Listing, VendorAccount
+from console.access import vault
+from integrations_app.models import Integration, Job, JobState, Listing, VendorAccount, VendorWrite
 from integrations_app.services import listings
+from integrations_app.services.documents import load
 from tests.people import People
 from tests.things import make_account, make_integration, make_listing
 
@@ -50,7 +53,8 @@ def test_the_vendor_s_kinds_are_tabs_between_what_is_inside_and_the_history(
     places = [page.index(f">{label}", page.index('<nav class="tabs"')) for label in labels]
     assert places == sorted(places)
     # Only what was read has a number.
-    assert page.count('<span class="count">') == 3
+    counted = set(re.findall(r'>([^<>]+) <span class="count">', page[page.index('<nav class="tabs"') :]))
+    assert counted & {kind.label for kind in kinds} == {"Flows"}
     assert 'title="as of just now"' in page
 
 
@@ -244,3 +248,145 @@ def test_the_facts_of_the_connections_stay_within_reach(
         ">Connection<" not in page[page.index('<nav class="tabs"') : page.index("</nav>", page.index('class="tabs"'))]
     )
     assert "Shop" in opened(client, facts)
+
+
+# --- what can be done with the rows --------------------------------------------------------------------------------
+
+
+def record(number: int, *, can_retry: bool = True) -> dict[str, Any]:
+    values = {"code": "invalid_ref", "is_retryable": can_retry, "retry_key": "kept" if can_retry else ""}
+    return {"remote_id": f"e{number}", "name": f"No customer {number}", "values": values, "raw": {}}
+
+
+def asked_for(tenant_slug: str, response: Any) -> VendorWrite:
+    """The write whose page the browser is led to."""
+    assert response.headers["Location"].startswith(f"/t/{tenant_slug}/changes/")
+    return VendorWrite.objects.get()
+
+
+def params_of(write: VendorWrite) -> dict[str, Any]:
+    assert write.sealed is not None
+    return dict(load(vault.unseal(write.tenant_id, write.context, write.sealed))["params"])
+
+
+def field(page: str, name: str) -> str:
+    """The value of the first hidden field of this name."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page)
+    assert found is not None, name
+    return found[1]
+
+
+def test_a_flow_s_buttons_ask_and_the_second_click_finds_the_first(
+    people: People, integration: Integration, client: Client
+) -> None:
+    make_listing(integration, "flows", flow(1), flow(2, is_on=False))
+    client.force_login(people.members["editor"])
+    page = opened(client, address(integration))
+    assert page.count(">Switch off</button>") == page.count(">Switch on</button>") == 1
+    asked = {"flow": f"{1:024x}", "is_on": "0", "key": field(page, "key")}
+    for _ in range(2):
+        response = client.post(f"{address(integration)}switch/", asked)
+        write = asked_for(people.tenant.slug, response)
+    assert write.title == "Switch off Flow 1 of Orders"
+    assert params_of(write) == {"flow": f"{1:024x}", "name": "Flow 1", "is_on": False}
+    assert Job.objects.get().type == "prepare_write"
+    VendorWrite.objects.all().delete()
+    response = client.post(f"{address(integration)}run/", {"flow": f"{2:024x}", "key": "another"})
+    assert asked_for(people.tenant.slug, response).title == "Run Flow 2 of Orders"
+
+
+def test_a_flow_that_is_not_listed_any_more_leads_back(
+    people: People, integration: Integration, client: Client
+) -> None:
+    client.force_login(people.members["editor"])
+    response = client.post(f"{address(integration)}run/", {"flow": "nonsense", "key": "k"}, follow=True)
+    assert "not in the list any more" in response.content.decode()
+    assert not VendorWrite.objects.exists()
+
+
+def test_buttons_that_are_not_allowed_stay_with_their_reason(
+    people: People, integration: Integration, client: Client
+) -> None:
+    make_listing(integration, "flows", flow(1))
+    make_listing(integration, "connections", {"remote_id": "c1", "name": "Shop", "values": {"is_online": True}})
+    make_listing(integration, "error_records", record(1), scope="f/s")
+    client.force_login(people.members["viewer"])
+    for kind, query, labels in (
+        ("flows", {}, ("Switch off", "Run")),
+        ("connections", {}, ("Ping", "Unregister", "Register connections")),
+        ("error_records", {"scope": "f/s"}, ("Retry", "Resolve")),
+    ):
+        page = opened(client, address(integration, kind), query)
+        for label in labels:
+            assert re.search(rf'aria-disabled="true"[^>]*>{label}</button>', page), (kind, label)
+        assert 'method="post" action="/t/' not in page.partition('id="listing"')[2], kind
+
+
+def test_a_step_with_errors_leads_to_its_records_and_back(
+    people: People, integration: Integration, client: Client
+) -> None:
+    step = {"remote_id": "f/s", "name": "Daily: Create orders", "values": {"flow": "Daily", "count": 1}}
+    make_listing(integration, "errors", step)
+    make_listing(integration, "error_records", record(1), scope="f/s")
+    client.force_login(people.members["viewer"])
+    records = f"{address(integration, 'error_records')}?scope=f%2Fs"
+    assert f'href="{records}"' in opened(client, address(integration, "errors"))
+    page = opened(client, records)
+    assert "Open errors of Daily: Create orders" in page
+    assert f'href="{address(integration, "errors")}"' in page
+    assert re.search(r'aria-current="page"[^>]*>Errors', page)
+
+
+def test_chosen_records_one_and_all_that_match_are_asked_for(
+    people: People, integration: Integration, client: Client
+) -> None:
+    rows = [record(number, can_retry=number != 3) for number in range(120)]
+    make_listing(integration, "error_records", *rows, scope="f/s")
+    client.force_login(people.members["editor"])
+    page = opened(client, address(integration, "error_records"), {"scope": "f/s", "q": "customer"})
+    assert page.count("data-pick>") == 100
+    assert page.count('name="only"') == 199
+    assert "Retry all 120 that match" in page
+    chosen = {"scope": "f/s", "key": field(page, "key"), "q": "customer 11", "errors": ["e1", "e2"]}
+    base = address(integration, "errors")
+    for more, operation, errors in (
+        ({}, "retry", ["e1", "e2"]),
+        ({"only": "e7"}, "resolve", ["e7"]),
+        ({"all": "1"}, "resolve", ["e11", *(f"e{number}" for number in range(110, 120))]),
+    ):
+        VendorWrite.objects.all().delete()
+        write = asked_for(people.tenant.slug, client.post(f"{base}{operation}/", {**chosen, **more}))
+        assert write.operation == f"{operation}_errors"
+        assert params_of(write)["errors"] == errors
+    none = client.post(f"{base}retry/", {"scope": "f/s", "key": "k"}, follow=True)
+    assert "Choose at least one record" in none.content.decode()
+
+
+def test_only_connections_that_are_not_registered_are_offered(
+    people: People, integration: Integration, client: Client
+) -> None:
+    rows = [{"remote_id": f"c{n}", "name": f"Shop {n}", "values": {"type": "http"}} for n in range(3)]
+    make_listing(integration, "connections", rows[0])
+    Listing.objects.filter(pk=make_listing(integration, "account_connections", *rows).pk).update(integration=None)
+    client.force_login(people.members["editor"])
+    register = f"{address(integration, 'connections')}register/"
+    page = opened(client, register)
+    assert "Shop 1" in page
+    assert "Shop 0" not in page
+    assert page.count("data-pick>") == 2
+    assert page.count('id="row-') == opened(client, register, {"q": "shop"}).count('id="row-') == 2
+    none = client.post(register, {"key": "k"}, follow=True)
+    assert "Choose at least one connection" in none.content.decode()
+    write = asked_for(people.tenant.slug, client.post(register, {"key": "k", "connections": ["c1", "c2"]}))
+    assert params_of(write) == {"connections": ["c1", "c2"]}
+    VendorWrite.objects.all().delete()
+    unregister = f"{address(integration, 'connections')}unregister/"
+    response = client.post(unregister, {"key": "l", "connection": "c0"})
+    assert asked_for(people.tenant.slug, response).title == "Unregister Shop 0 from Orders"
+
+
+def test_a_vendor_that_registers_nothing_has_no_such_page(people: People, client: Client) -> None:
+    torq = make_integration(make_account(people.tenant, vendor="torq"))
+    client.force_login(people.members["editor"])
+    assert client.get(f"{address(torq, 'connections')}register/").status_code == 404
+    assert client.post(f"{address(torq, 'connections')}ping/", {"connection": "c"}).status_code == 404
