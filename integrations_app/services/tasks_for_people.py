@@ -1,4 +1,6 @@
-"""What needs a person now, by tenant: integrations in trouble, accounts that do not work, secrets about to expire."""
+"""What needs a person now, by tenant: integrations in trouble, accounts that do not work, secrets about to expire,
+changes whose answer was lost.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from console.access.models import Tenant
-from integrations_app.models import Integration, VendorAccount
+from integrations_app.models import Integration, VendorAccount, VendorWrite, WriteState
 from integrations_app.services import states
 from integrations_app.services.account_health import ShownState, shown_state
 from integrations_app.vendors import registry
@@ -25,6 +27,7 @@ _TROUBLE = (_State.FAILING, _State.PARTIAL)
 # The lower, the worse. An account that does not work hides all of its integrations; a lost connection stops one.
 _ACCOUNT_SEVERITY = {_State.EXPIRED: 0, _State.FAILING: 0, _State.PAUSED: 1, _State.PARTIAL: 4}
 _EXPIRY_SEVERITY = 3
+_UNKNOWN_SEVERITY = 1
 _FINDING_SEVERITY = {code.value: 2 + (number > 7) * 2 for number, code in enumerate(states.RULES)}
 
 
@@ -44,11 +47,11 @@ class Task:
     vendor: str
     severity: int
     vendor_words: str = ""
-    kind: str = "integration"  # or "vendor account", "credential"
+    kind: str = "integration"  # or "vendor account", "credential", "change"
 
     @property
     def vendor_label(self) -> str:
-        return registry.vendor(self.vendor).label
+        return registry.label(self.vendor) if self.vendor else "?"
 
     @property
     def turn_label(self) -> str:
@@ -72,9 +75,9 @@ class TenantTasks:
 
 
 def things_to_do(tenants: QuerySet[Tenant], limit: int = 100) -> list[TenantTasks]:
-    """What needs a person at these tenants, those with the worst first; at most `limit` integrations. Two queries."""
+    """What needs a person at these tenants, those with the worst first; at most `limit` of a kind. Three queries."""
     found: dict[uuid.UUID, tuple[Tenant, list[Task]]] = {}
-    for tenant, task in [*_accounts(tenants), *_integrations(tenants, limit)]:
+    for tenant, task in [*_accounts(tenants), *_writes(tenants, limit), *_integrations(tenants, limit)]:
         found.setdefault(tenant.pk, (tenant, []))[1].append(task)
     groups = [
         TenantTasks(tenant, tuple(sorted(tasks, key=lambda task: task.sort_key))) for tenant, tasks in found.values()
@@ -83,13 +86,36 @@ def things_to_do(tenants: QuerySet[Tenant], limit: int = 100) -> list[TenantTask
 
 
 def count_ours(tenants: QuerySet[Tenant], cap: int = 1000) -> int:
-    """How many of these things are our turn, integrations counted no further than `cap`. Two queries."""
+    """How many integrations and accounts are our turn, integrations counted no further than `cap`. Two queries.
+
+    Changes to settle are left out: they are rare, and every page of the console asks for this number.
+    """
     rank = states.RANKS[Integration.State.ATTENTION]
     rows = Integration.objects.for_tenants(tenants).filter(
         state_rank=rank, turn=Integration.Turn.OURS, vendor_account__removed_at=None
     )
     ours = sum(1 for _, task in _accounts(tenants) if task.turn == Integration.Turn.OURS)
     return rows[:cap].count() + ours
+
+
+def _writes(tenants: QuerySet[Tenant], limit: int) -> Iterator[tuple[Tenant, Task]]:
+    """Changes whose answer was lost and of which only a person can tell whether they happened."""
+    rows = VendorWrite.objects.for_tenants(tenants).filter(state=WriteState.UNKNOWN)
+    for write in rows.select_related("tenant", "vendor_account").order_by("sent_at", "id")[:limit]:
+        yield (
+            write.tenant,
+            Task(
+                title=write.title,
+                sentence="sent, and the answer was lost: look whether it happened",
+                turn=Integration.Turn.OURS,
+                since=write.sent_at,
+                action="Settle",
+                url=write.get_absolute_url(),
+                vendor=write.vendor_account.vendor if write.vendor_account else "",
+                severity=_UNKNOWN_SEVERITY,
+                kind="change",
+            ),
+        )
 
 
 def _integrations(tenants: QuerySet[Tenant], limit: int) -> Iterator[tuple[Tenant, Task]]:

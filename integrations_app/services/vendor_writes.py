@@ -10,8 +10,8 @@ Nothing here knows what is changed: that is the operation's (`operations/`).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -53,10 +53,13 @@ KEY_LENGTH = 64
 # While the vendor cannot be asked what became of a write, it is asked again this often, and given up after so long.
 SETTLE_RETRY_SECONDS = 30.0
 GIVEN_UP_AFTER_SECONDS = 1800.0
+# A job that ended without settling its write is asked for again after this long.
+RESUMED_AFTER_SECONDS = 30.0
 _WHILE_ANOTHER_IS_SENT = 2.0
 # What one sweep puts right; the rest is the next one's, seconds later.
 SWEEP_ROWS = 200
 
+_NOBODY_BUT_A_PERSON = "Nobody but a person can tell what became of it."
 _ANOTHER = "another change of the same integration is being sent"
 # The operation that a policy puts before others.
 _REVISION = "take_revision"
@@ -345,16 +348,23 @@ def check(write: VendorWrite, *, job: Job | None, progress: Watcher) -> VendorWr
 
 
 def _context(write: VendorWrite, progress: Watcher) -> Context:
-    account = write.vendor_account
-    if account is None or account.is_removed:
-        raise _over(write, progress, InvalidError({"": "The vendor account was removed."}))
+    """What the operation is given, with the rights of whoever confirmed it; a refusal ends the write."""
     kind = registry.operation(write.operation)
     person = write.confirmed_by or write.requested_by
     label = write.confirmed_by_label or write.requested_by_label
     if label and (person is None or not policy.may(person, kind.permission, write.tenant)):
         refusal = f"{label} may no longer {kind.permission.label} at {write.tenant.name}."
-        if write.state not in (WriteState.SENT, WriteState.UNKNOWN):  # looking what a sent one did needs no right
-            raise _over(write, progress, InvalidError({"": refusal}))
+        raise _over(write, progress, InvalidError({"": refusal}))
+    try:
+        return _connected(write, progress)
+    except (VendorError, InvalidError) as error:
+        raise _over(write, progress, error) from error
+
+
+def _connected(write: VendorWrite, progress: Watcher) -> Context:
+    account, kind = write.vendor_account, registry.operation(write.operation)
+    if account is None or account.is_removed:
+        raise InvalidError({"": "The vendor account was removed."})
     asked = _opened(write)
     return Context(
         write=write,
@@ -434,9 +444,9 @@ def perform(write: VendorWrite, *, job: Job | None, progress: Watcher) -> Vendor
     """
     if write.is_over or write.state in (WriteState.CHECKING, WriteState.READY):
         return write
-    context = _context(write, progress)
     if write.state in (WriteState.SENT, WriteState.UNKNOWN):
-        return _settle(context)
+        return _settle_sent(write, progress)
+    context = _context(write, progress)
     kind = registry.operation(write.operation)
     # Before the vendor is read for the last time: between that reading and sending nothing may take long.
     _have_revision_kept(context, kind, job)
@@ -558,8 +568,8 @@ def _note_lost(write: VendorWrite, error: VendorOutcomeUnknownError) -> None:
 def _keep_receipt(write: VendorWrite, receipt: Mapping[str, Any]) -> None:
     """The vendor answered: nothing that another worker believed meanwhile, if this one was slow, stands against it."""
     _change_sealed_plan(write, receipt=dict(receipt))
-    doubted = (WriteState.UNKNOWN, WriteState.NOT_DONE)
-    VendorWrite.objects.filter(pk=write.pk, state__in=doubted).update(state=WriteState.SENT, over_at=None)
+    doubted = VendorWrite.objects.filter(pk=write.pk, state__in=(WriteState.UNKNOWN, WriteState.NOT_DONE))
+    doubted.update(state=WriteState.SENT, over_at=None, sealed=write.sealed)
 
 
 def _change_sealed_plan(write: VendorWrite, **values: Any) -> None:
@@ -576,6 +586,18 @@ def _sealed_plan(write: VendorWrite) -> dict[str, Any]:
 
 
 # --- in the worker: what became of it -------------------------------------------------------------------------------
+
+
+def _settle_sent(write: VendorWrite, progress: Watcher) -> VendorWrite:
+    """Settle a write that another run sent. Looking needs nobody's right; where nothing can be asked any more, a person
+    decides.
+    """
+    try:
+        context = _connected(write, progress)
+    except (VendorError, InvalidError) as error:
+        _leave_to_person(write, progress, (f"The console cannot look any more: {_words(error)}",))
+        raise VendorOutcomeUnknownError(_NOBODY_BUT_A_PERSON) from error
+    return _settle(context)
 
 
 def _settle(context: Context) -> VendorWrite:
@@ -598,8 +620,8 @@ def _settle(context: Context) -> VendorWrite:
     if settled.verdict is Verdict.NOT_DONE:
         error = InvalidError({"": "The answer was lost, and the vendor does not hold the change: it did not happen."})
         raise _over(write, context.progress, error)
-    _leave_to_person(context, settled)
-    raise VendorOutcomeUnknownError("Nobody but a person can tell what became of it.", vendor=context.account.vendor)
+    _leave_to_person(write, context.progress, settled.look_at)
+    raise VendorOutcomeUnknownError(_NOBODY_BUT_A_PERSON, vendor=context.account.vendor)
 
 
 def _looked(context: Context, kind: Operation, age: float) -> Settled:
@@ -614,18 +636,20 @@ def _looked(context: Context, kind: Operation, age: float) -> Settled:
         return Settled(Verdict.UNDECIDED, look_at=(f"Asked what became of it, the vendor says: {_words(error)}.",))
 
 
-def _leave_to_person(context: Context, settled: Settled) -> None:
-    write = context.write
+def _leave_to_person(write: VendorWrite, progress: Watcher, look_at: Sequence[str]) -> None:
     with transaction.atomic():
-        context.progress.hold()
-        current = _locked(write)
-        if current.state == WriteState.SENT:
-            current.state = WriteState.UNKNOWN
-            current.sentence = "Sent, and the answer was lost. Reading back does not tell whether it happened."
-            current.result = {"look_at": [plain(text, 500) for text in settled.look_at]}
-            current.save(update_fields=["state", "sentence", "result"])
-            _record(current, Event.WRITE_UNKNOWN, by=None)
+        progress.hold()
+        _make_unknown(_locked(write), look_at)
     write.refresh_from_db()
+
+
+def _make_unknown(write: VendorWrite, look_at: Sequence[str]) -> None:
+    if write.state == WriteState.SENT:
+        write.state = WriteState.UNKNOWN
+        write.sentence = "Sent, and the answer was lost. Reading back does not tell whether it happened."
+        write.result = {"look_at": [plain(text, 500) for text in look_at]}
+        write.save(update_fields=["state", "sentence", "result"])
+        _record(write, Event.WRITE_UNKNOWN, by=None)
 
 
 def _finish(context: Context, kind: Operation, receipt: Mapping[str, Any]) -> VendorWrite:
@@ -666,20 +690,31 @@ def _record(write: VendorWrite, event: Event, *, by: User | None, **more: Any) -
 
 
 def resume_lost() -> int:
-    """Ask again for the job of writes whose own ended without taking them on (killed, out of time); how many."""
+    """Ask again for the job of writes whose own ended without settling them (killed, out of time, an error of ours);
+    how many. After GIVEN_UP_AFTER_SECONDS of that a person decides.
+    """
+    ended_before = timezone.now() - timedelta(seconds=RESUMED_AFTER_SECONDS)
+    own_is_over = Q(job=None) | Q(job__finished_at__lt=ended_before)
+    batch_is_over = Q(batch=None) | Q(batch__job=None) | Q(batch__job__finished_at__lt=ended_before)
+    lost = VendorWrite.objects.filter(own_is_over, batch_is_over, state=WriteState.SENT)
     asked = 0
-    # A batch takes its rows further itself, unless somebody confirmed one of them alone.
-    lost = VendorWrite.objects.filter(Q(batch=None) | Q(job__isnull=False), state=WriteState.SENT)
-    lost = lost.select_related("job", "tenant")
     for write in lost.order_by("sent_at")[:SWEEP_ROWS]:
-        if write.job is not None and not write.job.is_finished:
-            continue
         with transaction.atomic():
             current = _locked(write)
-            if current.state == WriteState.SENT and current.vendor_account is not None:
+            if current.state != WriteState.SENT:
+                continue
+            if _is_given_up(current):
+                _make_unknown(current, ("The console tried for half an hour to find out, and could not.",))
+            elif current.batch_id is None or current.job_id is not None:  # a batch takes its rows further itself
                 _ask(current, by=None)
                 asked += 1
     return asked
+
+
+def _is_given_up(write: VendorWrite) -> bool:
+    """Whether looking what became of a sent write has gone on for long enough."""
+    age = (timezone.now() - write.sent_at).total_seconds() if write.sent_at else 0.0
+    return write.vendor_account is None or age > GIVEN_UP_AFTER_SECONDS
 
 
 __all__ = [

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol
 
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from console.access import policy, vault
 from console.access.models import Tenant, User
@@ -279,11 +281,13 @@ def perform(batch: WriteBatch, *, job: Job | None, progress: Watcher) -> dict[st
 
 def resume_lost() -> int:
     """Ask again for the job of batches whose own ended with rows sent and nobody to look what became of them."""
-    asked = 0
+    ended_before = timezone.now() - timedelta(seconds=vendor_writes.RESUMED_AFTER_SECONDS)
     sent = VendorWrite.objects.filter(state=WriteState.SENT, batch__isnull=False).values("batch")
-    for batch in WriteBatch.objects.filter(pk__in=sent, state=State.RUNNING).select_related("job")[:SWEEP_ROWS]:
-        if batch.job is not None and not batch.job.is_finished:
-            continue
+    lost = WriteBatch.objects.filter(
+        Q(job=None) | Q(job__finished_at__lt=ended_before), pk__in=sent, state=State.RUNNING
+    )
+    asked = 0
+    for batch in lost[:SWEEP_ROWS]:
         with transaction.atomic():
             current = _locked(batch)
             if current.state == State.RUNNING:

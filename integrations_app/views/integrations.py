@@ -20,7 +20,7 @@ from console.access.models import Tenant, TenantLabel
 from console.access.permissions import Permission
 from console.http import SignedInRequest, TenantRequest, render_page
 from integrations_app import tabs
-from integrations_app.models import Integration, IntegrationPart, VendorAccount
+from integrations_app.models import Integration, IntegrationPart, VendorAccount, VendorWrite
 from integrations_app.services import integrations as service
 from integrations_app.services import listings, snapshots, states, vendor_accounts, write_batches
 from integrations_app.vendor_words import vendor_words
@@ -183,6 +183,8 @@ def _tab(request: TenantRequest, pk: uuid.UUID, slug: str) -> HttpResponse:
         "tab_template": chosen.template_name,
         "actions": offered.actions(request, integration),
         "menu": offered.menu(request, integration),
+        # A query set: only the whole page shows them.
+        "open_changes": VendorWrite.objects.for_tenant(request.tenant).filter(integration=integration).open()[:3],
         **chosen.build(request, integration),
     }
     return render_page(request, "integrations/detail.html", "integrations/_tab.html", context)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from console.access.models import Grant, Role, User
 from console.audit.events import Event
@@ -15,6 +17,7 @@ from integrations_app.services import integrations, snapshots, vendor_writes
 from integrations_app.services.documents import load
 from integrations_app.services.errors import InvalidError
 from integrations_app.simulator.server import SimulatorServer
+from integrations_app.vendors.errors import VendorOutcomeUnknownError
 from tests.integrations_app.jobs.mirror_jobs import run_again
 from tests.integrations_app.services.mirroring import Watched, owner_of, sync
 from tests.integrations_app.services.writing import (
@@ -345,12 +348,41 @@ def test_a_write_whose_job_is_lost_gets_another_by_the_sweep(
     lose_answers(simulator, "PUT", "/integrations/", kind="reset")
     perform_and_be_killed(write)
     assert write.job_id is not None
-    Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=write.created_at)
+    Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=timezone.now() - timedelta(minutes=1))
     assert vendor_writes.resume_lost() == 1
     assert vendor_writes.resume_lost() == 0
     go_on(write)
     assert write.state == WriteState.NOT_DONE
     assert applied(simulator) == []
+
+
+def test_a_write_that_nobody_can_settle_goes_to_a_person_and_is_not_asked_after_for_ever(
+    simulator: SimulatorServer, integration: Integration, by: User
+) -> None:
+    write = confirmed(edited(integration, by, {"name": "Mine"}), by)
+    lose_answers(simulator, "PUT", "/integrations/")
+    perform_and_be_killed(write)
+    long_ago = timezone.now() - timedelta(hours=1)
+    VendorWrite.objects.filter(pk=write.pk).update(sent_at=long_ago)
+    assert write.job_id is not None
+    Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=long_ago)
+    assert vendor_writes.resume_lost() == 0
+    write.refresh_from_db()
+    assert write.state == WriteState.UNKNOWN
+
+
+def test_what_was_sent_by_an_account_that_was_removed_since_is_never_called_not_done(
+    simulator: SimulatorServer, integration: Integration, by: User
+) -> None:
+    write = confirmed(edited(integration, by, {"name": "Mine"}), by)
+    lose_answers(simulator, "PUT", "/integrations/")
+    perform_and_be_killed(write)
+    VendorAccount.objects.filter(pk=integration.vendor_account_id).update(removed_at=timezone.now())
+    write = VendorWrite.objects.get(pk=write.pk)
+    with pytest.raises(VendorOutcomeUnknownError):
+        vendor_writes.perform(write, job=None, progress=Watched())
+    assert write.state == WriteState.UNKNOWN
+    assert "removed" in write.result["look_at"][0]
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------

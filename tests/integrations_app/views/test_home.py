@@ -6,7 +6,7 @@ from django.test import Client
 
 from integrations_app.models import Integration
 from tests.people import People
-from tests.things import make_account, make_integration
+from tests.things import make_account, make_integration, make_write
 
 
 def trouble(people: People, name: str, turn: str) -> None:
@@ -26,6 +26,16 @@ def test_it_counts_what_waits_and_filters_by_whose_turn_it_is(people: People, cl
     ours = client.get("/", {"turn": "us"}).content.decode()
     assert "Ours to mend" in ours
     assert "Theirs to mend" not in ours
+
+
+def test_a_change_of_which_nobody_knows_the_end_waits_for_a_person(people: People, client: Client) -> None:
+    integration = make_integration(make_account(people.tenant))
+    change = make_write(integration, state="unknown", title="Edit Orders")
+    client.force_login(people.members["viewer"])
+    page = client.get("/").content.decode()
+    assert "the answer was lost" in page
+    assert change.get_absolute_url() in page
+    assert change.get_absolute_url() in client.get(integration.get_absolute_url()).content.decode()
 
 
 def test_htmx_gets_the_list_alone(people: People, client: Client) -> None:
