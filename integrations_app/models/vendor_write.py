@@ -80,10 +80,6 @@ class VendorWriteQuerySet(TenantQuerySet["VendorWrite"]):
     def open(self) -> VendorWriteQuerySet:
         return self.exclude(state__in=OVER_STATES)
 
-    def in_flight(self) -> VendorWriteQuerySet:
-        """Those of which nobody knows yet what they did."""
-        return self.filter(state__in=(WriteState.SENT, WriteState.UNKNOWN))
-
 
 class VendorWrite(models.Model):
     """The ledger of what this console asked a vendor to change: one row from the form to what became of it.
