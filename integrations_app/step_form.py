@@ -88,18 +88,12 @@ class StepForm(forms.Form):
             self.fields["connection"] = forms.ChoiceField(label="Connection to use", choices=choices, required=False)
         known = {"name": self.step.connection_name, "type": self.step.connection_type}
         self._add_document("document", "New connection, as the vendor's API has it", initial=pretty(known))
-        self.fields[
-            "document"
-        ].help_text = "Secrets may stand in it, or below, where nobody sees them. None is ever shown again."
+        told = "Secrets may stand in it, or below, where nobody sees them. None is ever shown again."
+        self.fields["document"].help_text = told
         for number in range(1, SECRETS + 1):
-            self.fields[f"secret_place_{number}"] = forms.CharField(
-                label=f"Place of secret {number}",
-                required=False,
-                max_length=200,
-                widget=forms.TextInput(
-                    attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "http.auth"}
-                ),
-            )
+            place = _id_field(f"Place of secret {number}", required=False)
+            place.widget.attrs["placeholder"] = "http.auth.token"
+            self.fields[f"secret_place_{number}"] = place
             self._add_secret(f"secret_{number}", f"Secret {number}", is_required=False)
 
     def _add_document(self, name: str, label: str, *, initial: str) -> None:

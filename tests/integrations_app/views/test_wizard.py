@@ -224,6 +224,10 @@ def test_an_installation_that_is_over_leads_back_to_the_integration(
     assert "Installed" in shown
     assert "done, not from here" in shown
     assert "There are no steps to uninstall it" in page(client, one, "uninstall")
+    # The integration's own page keeps the button, with the reason.
+    menu = client.get(one.get_absolute_url()).content.decode()
+    assert "It has no steps to uninstall it" in menu
+    assert f'href="{one.get_absolute_url()}install/"' in menu
 
 
 def test_uninstalling_goes_to_the_page_that_asks_before_anything_is_sent(
