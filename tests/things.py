@@ -22,6 +22,7 @@ from integrations_app.models import (
     TemplateArchive,
     VendorAccount,
     VendorWrite,
+    WriteBatch,
     WriteState,
 )
 from integrations_app.models.fields import sort_key
@@ -99,6 +100,18 @@ def make_write(integration: Integration, **columns: Any) -> VendorWrite:
     write.sealed = vault.seal(integration.tenant_id, write.context, b'{"answers": {}, "params": {"changes": {}}}')
     write.save()
     return write
+
+
+def make_batch(*integrations: Integration, **columns: Any) -> WriteBatch:
+    """An edit of these integrations whose dry run is over and which waits for somebody to confirm it."""
+    tenant = integrations[0].tenant
+    defaults = {"operation": "edit", "title": "Set the tag", "state": WriteBatch.State.READY, "key": uuid.uuid4().hex}
+    batch = WriteBatch(tenant=tenant, **{**defaults, **columns})
+    batch.sealed = vault.seal(tenant.id, batch.context, b'{"changes": {"tag": "spring"}}')
+    batch.save()
+    for integration in integrations:
+        make_write(integration, batch=batch)
+    return batch
 
 
 def make_things(tenant: Tenant, *, by: User | None = None) -> Things:

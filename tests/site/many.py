@@ -35,6 +35,7 @@ from integrations_app.models import (
     VendorAccount,
     VendorGate,
     VendorWrite,
+    WriteBatch,
 )
 from integrations_app.services import states
 from tests.people import People
@@ -67,7 +68,8 @@ class Many:
             "account": self.account,
             "searchable_account": self.searchable,
             "snapshot": self.integration.snapshots.first(),
-            "write": self.integration.writes.first(),
+            "write": self.integration.writes.filter(batch=None).first(),
+            "batch": WriteBatch.objects.for_tenant(self.tenant).first(),
             "archive": TemplateArchive.objects.filter(integration=self.integration).order_by("taken_at").first(),
         }
         return [chosen.get(takes, self.job).pk]
@@ -91,6 +93,7 @@ def grow(many: Many, first: int, last: int) -> None:
     make_jobs(many.account, count, owner)
     _below_account(many, count, owner)
     _below_integration(many, count, owner)
+    _batch(many, count)
     JobLine.objects.bulk_create(
         [
             JobLine(tenant=tenant, job=many.job, subject=f"item {n}", text="It is broken.", level="error")
@@ -234,6 +237,20 @@ def make_writes(integration: Integration, count: int) -> None:
                      sent_at=START + timedelta(seconds=n), snapshot=kept[n] if n < len(kept) else None,
                      plan={"changes": [{"key": "name", "label": "Name", "before": "A", "after": "B"}]})
          for n in range(count)]
+    )  # fmt: skip
+
+
+def _batch(many: Many, count: int) -> None:
+    """Rows of one batch over the account's integrations, with a word to each."""
+    batch, _ = WriteBatch.objects.get_or_create(
+        tenant=many.tenant, key="many", defaults={"operation": "edit", "title": "Set the tag", "state": "over"}
+    )
+    change = {"key": "tag", "label": "Tag", "before": "winter", "after": "spring", "base": None, "is_conflict": False}
+    rows = many.account.integrations.order_by("-name_sort")[:count]
+    VendorWrite.objects.bulk_create(
+        [VendorWrite(tenant=many.tenant, batch=batch, integration=row, vendor_account=many.account, operation="edit",
+                     title=f"Edit {row.name}", state="not_done", key=uuid.uuid4().hex, sentence="It is broken.",
+                     plan={"changes": [change], "questions": []}) for row in rows]
     )  # fmt: skip
 
 

@@ -48,6 +48,10 @@ INSIDE = {
     "integrations:read_listing": Row(OPERATE, takes="integration", method="post", extra=("flows",)),
     "integrations:refresh": Row(OPERATE, takes="integration", method="post"),
     "integrations:snapshot": Row(OPERATE, takes="integration", method="post"),
+    "integrations:choose": Row(SEE, method="post"),
+    "integrations:set_field": Row(EDIT),
+    "integrations:revisions": Row(OPERATE),
+    "integrations:revision": Row(OPERATE, takes="integration"),
     "integrations:create": Row(EDIT),
     "integrations:edit": Row(EDIT, takes="integration"),
     "integrations:clone": Row(EDIT, takes="integration"),
@@ -71,6 +75,11 @@ INSIDE = {
     "changes:settle": Row(EDIT, takes="write", method="post"),
     "changes:look_again": Row(EDIT, takes="write", method="post"),
     "changes:undo": Row(EDIT, takes="write", method="post"),
+    "changes:batch": Row(SEE, takes="batch"),
+    "changes:batch_confirm": Row(EDIT, takes="batch", method="post"),
+    "changes:batch_abandon": Row(EDIT, takes="batch", method="post"),
+    "changes:batch_go_on": Row(EDIT, takes="batch", method="post"),
+    "changes:batch_retry": Row(EDIT, takes="batch", method="post"),
     "history:index": Row(SEE),
     "history:export": Row(SEE),
     "archives:fetch": Row(OPERATE, takes="integration", method="post"),
@@ -86,6 +95,9 @@ INSIDE = {
     "vendor_accounts:edit": Row(ADMINISTER, takes="account"),
     "vendor_accounts:remove": Row(ADMINISTER, takes="account"),
     "vendor_accounts:search": Row(OPERATE, takes="searchable_account"),
+    "vendor_accounts:revisions": Row(SEE, takes="account"),
+    "vendor_accounts:take_revisions": Row(OPERATE, takes="account"),
+    "vendor_accounts:revision_policy": Row(ADMINISTER, takes="account"),
     "jobs:index": Row(SEE),
     "jobs:detail": Row(SEE, takes="job"),
     "jobs:cancel": Row(OPERATE, takes="job", method="post"),
@@ -153,7 +165,7 @@ def targets(people: People) -> dict[str, uuid.UUID]:
 
 
 def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
-    from tests.things import make_account, make_archive, make_write
+    from tests.things import make_account, make_archive, make_batch, make_write
 
     viewer = Role.objects.get(slug="viewer")
     grant = Grant.objects.create(user=people.stranger, role=viewer, tenant=people.other_tenant)
@@ -173,6 +185,7 @@ def _targets(people: People, things: Things) -> dict[str, uuid.UUID]:
         "snapshot": things.snapshot.id,
         "archive": make_archive(things.integration, "flows/a.json").id,
         "write": make_write(things.integration).id,
+        "batch": make_batch(things.integration).id,
     }
 
 
