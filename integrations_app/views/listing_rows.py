@@ -17,6 +17,8 @@ from integrations_app.vendors.base import FieldKind
 from integrations_app.vendors.capabilities import ListingColumn, ListingKind
 
 ROWS_SHOWN = 100
+# A listing that has this column is shown in groups, one for each of its values ("uses", "used by").
+GROUPED_BY = "direction"
 # Longer texts are cut in the table; the row's document has them whole.
 TEXT_SHOWN = 400
 LIST_SHOWN = 6
@@ -88,6 +90,8 @@ class Row:
     actions: list[Action] = field(default_factory=list)
     url: str = ""
     note: Note | None = None
+    # What the rows from here on have in common, where the listing is in groups.
+    heading: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Shown:
 
 def columns_of(kind: ListingKind) -> list[ListingColumn]:
     """The columns beside the first, which has the item's name; what went wrong with a record is its name already."""
-    return [column for column in kind.columns if column.name not in ("name", "message")]
+    return [column for column in kind.columns if column.name not in ("name", "message", GROUPED_BY)]
 
 
 def shown(
@@ -122,17 +126,35 @@ def shown(
     """One page of the rows that hold `query` somewhere, those whose id is in `without` left out."""
     items = listings.items(listing) if listing is not None else []
     items = [item for item in items if item["remote_id"] not in without] if without else items
+    is_grouped = any(column.name == GROUPED_BY for column in kind.columns)
     found = matching(items, columns_of(kind), query)
+    if is_grouped:
+        found = sorted(found, key=_group, reverse=True)
     last_page = max(1, -(-len(found) // ROWS_SHOWN))
     page = min(max(1, _number(request.GET.get("page", ""))), last_page)
     start = (page - 1) * ROWS_SHOWN
     unfolded = request.GET.get("doc", "")
     rows = [_row(item, columns_of(kind)) for item in found[start : start + ROWS_SHOWN]]
+    if is_grouped:
+        _set_headings(rows, [_group(item) for item in found[start : start + ROWS_SHOWN]])
     chosen = next((number for number, row in enumerate(rows) if unfolded and row.key == unfolded), None)
     if chosen is not None:
         rows[chosen].is_open = True
         rows[chosen].document = found[start + chosen]["raw"]
     return Shown(rows, start + 1, len(found), len(items), page, last_page)
+
+
+def _group(item: Mapping[str, Any]) -> str:
+    return str(item["values"].get(GROUPED_BY) or "")
+
+
+def _set_headings(rows: Sequence[Row], groups: Sequence[str]) -> None:
+    """A heading over the first row of each group, and over the page's first row."""
+    previous = None
+    for row, group in zip(rows, groups, strict=True):
+        if group != previous:
+            row.heading = group.capitalize() or "The vendor does not say which way"
+        previous = group
 
 
 def matching(

@@ -107,6 +107,21 @@ def test_search_looks_into_names_ids_and_values(people: People, integration: Int
     assert "Nothing matches this search" in opened(client, address(integration), {"q": "zzz"})
 
 
+def test_what_it_uses_and_what_uses_it_are_two_groups(people: People, integration: Integration, client: Client) -> None:
+    directions = ("used by", "uses", "", "used by")
+    rows = [
+        {"remote_id": f"d{number}", "name": f"Thing {number}", "values": {"direction": direction, "model": "flow"}}
+        for number, direction in enumerate(directions)
+    ]
+    make_listing(integration, "dependencies", *rows)
+    client.force_login(people.members["viewer"])
+    page = opened(client, address(integration, "dependencies"))
+    shown = re.findall(r'colspan="3">([^<]+)</th>|>(Thing \d)<', page)
+    assert ["".join(each) for each in shown] == [
+        "Uses", "Thing 1", "Used by", "Thing 0", "Thing 3", "The vendor does not say which way", "Thing 2"
+    ]  # fmt: skip
+
+
 def test_a_hundred_rows_are_a_page(people: People, integration: Integration, client: Client) -> None:
     make_listing(integration, "flows", *(flow(number) for number in range(250)))
     client.force_login(people.members["viewer"])
