@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from console.access.vault import TenantVault
 from integrations_app.models import ArchiveEntry, TemplateArchive
 from integrations_app.services.archive_reader import FoundEntry
 from integrations_app.services.documents import Redactor, is_secret_mark, load, plain
-from integrations_app.services.redaction import MARK, is_secret_text
+from integrations_app.services.redaction import MARK, is_secret_text, is_suspicious_name
 from integrations_app.vendors.parsing import JSONError, JSONLimits, parse_json
 
-__all__ = ["EntryMaker"]
+__all__ = ["EntryMaker", "shown_path"]
 
 # Documents of one archive that are kept for looking at, before redaction; the rest is listed. One transaction writes
 # them, and one process holds them until then.
@@ -22,8 +22,8 @@ MOST_SHOWN_BYTES: Final = 16 * 1024 * 1024
 MOST_SECRET_PATHS: Final = 50
 _LIMITS: Final = JSONLimits(body_bytes=1024 * 1024, depth=64, containers=100_000)
 _LONGEST_PATH: Final = 300
-# Vendors write a secret that they keep to themselves as a row of asterisks: it is one, and it is not in the archive.
-_LONGEST_MASK: Final = 32
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z _.-]{0,15}")
+_ID: Final = re.compile(r"[0-9a-fA-F]{24}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$]*\Z")
 
 
@@ -32,10 +32,8 @@ class EntryMaker:
 
     def __init__(self, archive: TemplateArchive) -> None:
         self._archive = archive
-        fingerprint = TenantVault(archive.tenant_id).fingerprint
-        self._redactor = Redactor((), fingerprint)
-        self._fingerprint = fingerprint
-        self._masks = {fingerprint(b"*" * length) for length in range(1, _LONGEST_MASK + 1)}
+        self._fingerprint = TenantVault(archive.tenant_id).fingerprint
+        self._redactor = Redactor((), self._fingerprint)
         self._shown_bytes = 0
 
     def entry(self, found: FoundEntry, content: bytes | None) -> ArchiveEntry:
@@ -44,7 +42,7 @@ class EntryMaker:
             tenant_id=self._archive.tenant_id,
             archive=self._archive,
             number=found.number,
-            path=self._shown_path(found.path),
+            path=shown_path(found.path, self._fingerprint),
             kind=found.kind,
             size_bytes=found.size_bytes,
             packed_bytes=found.packed_bytes,
@@ -71,32 +69,60 @@ class EntryMaker:
         entry.redacted = self._redactor.redact(document)
         shown = load(entry.redacted)
         entry.title = _title(shown)
-        paths = list(self._secrets(shown, ""))
+        paths = self._secrets(document, shown)
         entry.secrets_count = len(paths)
         entry.secret_paths = [plain(path, _LONGEST_PATH) for path in paths[:MOST_SECRET_PATHS]]
 
-    def _secrets(self, value: Any, path: str) -> Iterator[str]:
-        """Where secrets are set in a redacted document, in the vendor's own names."""
-        if is_secret_mark(value):
-            if value[MARK] not in self._masks:
-                yield path or "the document itself"
-        elif isinstance(value, dict):
-            for key, below in value.items():
-                yield from self._secrets(below, _step(path, str(key)))
-        elif isinstance(value, list):
-            for index, below in enumerate(value):
-                yield from self._secrets(below, f"{path}[{index}]")
+    def _secrets(self, document: Any, shown: Any) -> list[str]:
+        """Where likely secrets are, in the vendor's own names. Redaction hides more than those, being in doubt."""
+        marks = list(_marks(shown, "", ""))
+        texts = _texts(document) if marks else ()
+        values = {self._fingerprint(text.encode("utf-8", "surrogatepass")): text for text in texts}
+        return [path or "the document itself" for path, name, seal in marks if _is_likely(name, values.get(seal))]
 
-    def _shown_path(self, path: str) -> str:
-        """The path with every step that is a key by itself taken out; ids of the usual forms are let be."""
-        steps = [self._shown_step(one) if one else one for one in path.split("/")]
-        return plain("/".join(steps), 500)
 
-    def _shown_step(self, one: str) -> str:
-        stem, dot, ending = one.rpartition(".")
-        if not is_secret_text(stem or one, None, allow_ids=True):
-            return one
-        return f"[secret {self._fingerprint((stem or one).encode())}]{dot if stem else ''}{ending if stem else ''}"
+def _marks(value: Any, path: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """Everything hidden in a redacted document: its place, the field's own name, its fingerprint."""
+    if is_secret_mark(value):
+        yield path, name, value[MARK]
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _marks(below, _step(path, str(key)), str(key))
+    elif isinstance(value, list):
+        for index, below in enumerate(value):
+            yield from _marks(below, f"{path}[{index}]", name)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from _texts(below)
+
+
+def _is_likely(name: str, value: str | None) -> bool:
+    """Whether what is hidden is more than a word or an id in dubious company ("auth.type"). `value` None: no text.
+
+    A row of asterisks is how vendors write a secret that they keep to themselves: it is not in the archive.
+    """
+    if value is not None and not value.strip("*"):
+        return False
+    if is_suspicious_name(name) or value is None:
+        return is_suspicious_name(name)
+    return is_secret_text(value, None, allow_ids=True) or not (_WORD.fullmatch(value) or _ID.fullmatch(value))
+
+
+def shown_path(path: str, fingerprint: Callable[[bytes], str]) -> str:
+    """The path with every step that is a key by itself taken out; ids of the usual forms are let be."""
+    return plain("/".join(_shown_step(one, fingerprint) if one else one for one in path.split("/")), 500)
+
+
+def _shown_step(one: str, fingerprint: Callable[[bytes], str]) -> str:
+    stem, dot, ending = one.rpartition(".")
+    stem, ending = (stem, dot + ending) if stem else (one, "")
+    is_secret = is_secret_text(stem, None, allow_ids=True)
+    return f"[secret {fingerprint(stem.encode())}]{ending}" if is_secret else one
 
 
 def _title(document: Any) -> str:

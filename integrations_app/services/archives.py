@@ -28,10 +28,10 @@ from console.audit.events import Event
 from console.audit.services import record
 from integrations_app.models import ArchiveEntry, Integration, Job, TemplateArchive
 from integrations_app.services import account_health, archive_files, jobs, vendor_accounts
-from integrations_app.services.archive_entries import EntryMaker
+from integrations_app.services.archive_entries import EntryMaker, shown_path
 from integrations_app.services.archive_files import ArchiveFileError, ArchiveTooLargeError, SealedFile, StoredFile
 from integrations_app.services.archive_reader import ArchiveRefusedError, read_archive
-from integrations_app.services.documents import Redactor, plain
+from integrations_app.services.documents import plain
 from integrations_app.services.errors import InvalidError
 from integrations_app.vendors import registry
 from integrations_app.vendors.capabilities import SupportsArchive
@@ -208,8 +208,8 @@ def _file_of(archive: TemplateArchive) -> SealedFile:
 
 
 def _refuse(archive: TemplateArchive, refused: ArchiveRefusedError) -> None:
-    redactor = Redactor((), TenantVault(archive.tenant_id).fingerprint)
-    where = f" It is “{redactor.redact_text(refused.entry)}”." if refused.entry else ""
+    path = shown_path(refused.entry, TenantVault(archive.tenant_id).fingerprint)
+    where = f" It is “{path}”." if path else ""
     archive.state = TemplateArchive.State.REFUSED
     archive.refusal_code = refused.code
     archive.refusal = plain(refused.sentence + where, 300)
