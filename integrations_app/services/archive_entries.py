@@ -12,6 +12,8 @@ from integrations_app.models import ArchiveEntry, TemplateArchive
 from integrations_app.services.archive_reader import FoundEntry
 from integrations_app.services.documents import Redactor, is_secret_mark, load, plain
 from integrations_app.services.redaction import MARK, is_secret_text, is_suspicious_name
+from integrations_app.vendors import registry
+from integrations_app.vendors.base import FieldKind
 from integrations_app.vendors.parsing import JSONError, JSONLimits, parse_json
 
 __all__ = ["EntryMaker", "shown_path"]
@@ -33,7 +35,8 @@ class EntryMaker:
     def __init__(self, archive: TemplateArchive) -> None:
         self._archive = archive
         self._fingerprint = TenantVault(archive.tenant_id).fingerprint
-        self._redactor = Redactor((), self._fingerprint)
+        names = _secret_names(archive.integration.vendor)
+        self._redactor = Redactor((), self._fingerprint, secret_names=names)
         self._shown_bytes = 0
 
     def entry(self, found: FoundEntry, content: bytes | None) -> ArchiveEntry:
@@ -79,6 +82,19 @@ class EntryMaker:
         texts = _texts(document) if marks else ()
         values = {self._fingerprint(text.encode("utf-8", "surrogatepass")): text for text in texts}
         return [path or "the document itself" for path, name, seal in marks if _is_likely(name, values.get(seal))]
+
+
+def _secret_names(vendor: str) -> frozenset[str]:
+    """Fields that the vendor's client declares secret in any document of its own.
+
+    Nobody knows how an archive is laid out, so the name alone decides, wherever it stands: what another page hides must
+    not be seen through an archive.
+    """
+    client = registry.vendor(vendor)
+    paths = [field.path for field in client.document_fields if field.kind is FieldKind.SECRET]
+    for kind in getattr(client, "listings", ()):
+        paths += kind.secret_paths
+    return frozenset(path.rpartition(".")[2].removesuffix("[]") for path in paths)
 
 
 def _marks(value: Any, path: str, name: str) -> Iterator[tuple[str, str, str]]:

@@ -15,7 +15,7 @@ import functools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -110,10 +110,20 @@ _UNDECLARED = _Place()
 
 
 class Redactor:
-    """Redacts the documents of one vendor for one tenant; `fingerprint` is the tenant's (bytes to eight hex digits)."""
+    """Redacts the documents of one vendor for one tenant; `fingerprint` is the tenant's (bytes to eight hex digits).
 
-    def __init__(self, fields: Iterable[DocumentField], fingerprint: Callable[[bytes], str]) -> None:
+    `secret_names` are fields that are secret wherever they stand, for documents whose shape nobody declared.
+    """
+
+    def __init__(
+        self,
+        fields: Iterable[DocumentField],
+        fingerprint: Callable[[bytes], str],
+        *,
+        secret_names: Collection[str] = (),
+    ) -> None:
         self._fingerprint = fingerprint
+        self._secret_names = frozenset(secret_names)
         # Field names repeat in every document of a vendor.
         self._keys: dict[str, str] = {}
         self._root = _Place()
@@ -180,6 +190,7 @@ class Redactor:
 
     def _member(self, key: str, value: Any, place: _Place, is_hidden: bool) -> Any:
         declared = place.below.get(key)
+        is_hidden = is_hidden or key in self._secret_names
         if declared is None:
             is_hidden = is_hidden or (is_suspicious_name(key) and not isinstance(value, bool))
             # Below a declared document the same doubts hold as for a field nobody knows.

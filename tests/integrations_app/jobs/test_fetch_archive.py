@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import uuid
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,13 +19,15 @@ from console.audit.models import AuditEvent
 from integrations_app.jobs.progress import JobLostError
 from integrations_app.models import ArchiveEntry, Integration, JobState, TemplateArchive
 from integrations_app.services import archive_files, archives, integrations
+from integrations_app.services.archive_entries import EntryMaker
 from integrations_app.services.archive_files import SealedFile, StoredFile
+from integrations_app.services.archive_reader import FoundEntry
 from integrations_app.services.errors import InvalidError
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.jobs.mirror_jobs import run, run_again
 from tests.integrations_app.services.good_archives import zipped
-from tests.integrations_app.services.mirroring import added, owner_of, sync
+from tests.integrations_app.services.mirroring import added, owner_of, simulated, sync
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NAME = "larkspur-celigo-sandbox"
@@ -191,6 +195,34 @@ def test_secrets_are_pointed_out_and_never_kept(one: Integration, simulator: Sim
     assert [path for path in entries if path.startswith("keys/[secret ")]
     assert (entries["notes.txt"].kind, entries["notes.txt"].redacted) == ("text", None)
     assert (entries["broken.json"].kind, bool(entries["broken.json"].note)) == ("text", True)
+
+
+def test_what_other_pages_hide_is_not_seen_through_an_archive(one: Integration, simulator: SimulatorServer) -> None:
+    there = simulated(simulator, NAME)
+    number = simulator.world.items(simulator._vendors["celigo"], there).number_of(one.remote_id)
+    assert number is not None
+    planted = {"settings": {"note": "lavender bicycle"}, "flowGroupings": [{"_id": "1", "settings": {"a": "teapot"}}]}
+    simulator.world.change_item(there, number, planted)
+    for layout in ("folders", "manifest"):
+        simulator.world.turn("celigo.archive_layout", layout)
+        archive = archives.fetch(one, by=None)
+        with zipfile.ZipFile(io.BytesIO(plain(archive))) as packed:
+            assert b"lavender bicycle" in b"".join(packed.read(name) for name in packed.namelist())
+        kept = b"".join(bytes(entry.redacted or b"") for entry in archive.entries.all())
+        assert b"flowGroupings" in kept
+        assert b"lavender" not in kept
+        assert b"teapot" not in kept
+
+
+def test_no_more_documents_are_kept_for_looking_than_one_process_can_hold(one: Integration) -> None:
+    maker = EntryMaker(TemplateArchive(tenant=one.tenant, integration=one))
+    content = json.dumps({"text": "as of today " * 80_000}).encode()
+    found = [FoundEntry(number, f"{number}.json", "json", len(content), 9, b"-" * 32) for number in range(20)]
+    entries = [maker.entry(entry, content) for entry in found]
+    kept = [entry for entry in entries if entry.redacted is not None]
+    assert sum(len(entry.redacted or b"") for entry in kept) <= 16 * 1024 * 1024
+    assert 15 <= len(kept) < 20
+    assert "more documents than are kept" in entries[-1].note
 
 
 def test_past_its_time_the_file_goes_and_the_list_stays(one: Integration, files: Path) -> None:
