@@ -52,7 +52,7 @@ PINNED = {
     "integrations:delete": 12,
     "integrations:install": 14,
     "integrations:uninstall": 14,
-    "integrations:register_connections": 14,
+    "integrations:register_connections": 13,
     "integrations:history_export": 18,
     "integrations:restore": 11,
     "history:index": 15,
