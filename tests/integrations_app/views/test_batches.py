@@ -145,7 +145,7 @@ def test_rows_of_a_vendor_that_cannot_are_left_out_with_the_reason(
     torq = make_integration(make_account(people.tenant, vendor="torq", name="Operations"), "Alerts")
     here = f"{url('integrations:set_field', people)}?all=1&field=tag"
     text = text_of(owner_client, here)
-    assert "3 of 4 chosen" in text
+    assert "3 of the 4 chosen" in text
     assert "Left out: 1" in text
     fill(owner_client, here, value="spring")
     assert not VendorWrite.objects.filter(integration=torq).exists()

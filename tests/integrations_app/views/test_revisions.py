@@ -74,7 +74,7 @@ def test_a_selection_is_one_batch_without_those_that_cannot(
     torq = make_integration(make_account(people.tenant, vendor="torq", name="Operations"), "Alerts")
     here = f"{reverse('integrations:revisions', args=[people.tenant.slug])}?id={one.pk}&id={torq.pk}"
     text = text_of(owner_client, here)
-    assert "1 of 2 chosen" in text
+    assert "1 of the 2 chosen" in text
     answer = owner_client.post(here, {"key": "k", "count": "2", "note": "Before"})
     batch = WriteBatch.objects.get()
     assert answer["Location"] == batch.get_absolute_url()
