@@ -85,6 +85,8 @@ def request(
         requested_by=by,
         requested_by_label=str(by)[:320] if by else "",
     )
+    if (same := _same(batch)) is not None:
+        return same
     batch.sealed = vault.seal(tenant.pk, batch.context, canonical(params))
     try:
         with transaction.atomic():
@@ -93,11 +95,15 @@ def request(
                 vendor_writes.add_to_batch(batch, integration, params)
             _ask(batch, by=by)
     except IntegrityError:
-        same = WriteBatch.objects.for_tenant(tenant).filter(key=batch.key).first()
-        if same is None:
+        # Clicked twice at the same moment: the other request made the row.
+        if (same := _same(batch)) is None:
             raise
         return same
     return batch
+
+
+def _same(batch: WriteBatch) -> WriteBatch | None:
+    return WriteBatch.objects.for_tenant(batch.tenant).filter(key=batch.key).first()
 
 
 def _ask(batch: WriteBatch, *, by: User | None) -> None:
