@@ -32,12 +32,12 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z_$][\w$]*\Z")
 class EntryMaker:
     """Makes the rows of one archive's entries, one by one. Keeps no plain content."""
 
-    def __init__(self, archive: TemplateArchive) -> None:
+    def __init__(self, archive: TemplateArchive, *, most_bytes: int = MOST_SHOWN_BYTES) -> None:
         self._archive = archive
+        self._bytes_left = most_bytes
         self._fingerprint = TenantVault(archive.tenant_id).fingerprint
         names = _secret_names(archive.integration.vendor)
         self._redactor = Redactor((), self._fingerprint, secret_names=names)
-        self._shown_bytes = 0
 
     def entry(self, found: FoundEntry, content: bytes | None) -> ArchiveEntry:
         """The row of one entry; `content` is what the reader took for JSON, None where there is none."""
@@ -59,8 +59,8 @@ class EntryMaker:
         if content is None:
             entry.note = "Larger than 1 MiB: listed, not shown."
             return
-        self._shown_bytes += len(content)
-        if self._shown_bytes > MOST_SHOWN_BYTES:
+        self._bytes_left -= len(content)
+        if self._bytes_left < 0:
             entry.note = "The archive holds more documents than are kept for looking at: listed, not shown."
             return
         try:

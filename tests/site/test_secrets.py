@@ -33,7 +33,7 @@ from integrations_app.models import (
     Snapshot,
     VendorAccount,
 )
-from integrations_app.services import credentials, integrations, snapshots, vendor_accounts
+from integrations_app.services import archives, credentials, integrations, snapshots, vendor_accounts
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
 from integrations_app.simulator.wire import Account
@@ -41,6 +41,7 @@ from tests.integrations_app.jobs.world import run_here
 from tests.people import People, give
 from tests.site import leaks
 from tests.site.leaks import Leak, Secrets
+from tests.things import make_batch, make_write
 
 pytestmark = pytest.mark.django_db
 
@@ -109,6 +110,7 @@ def planted(people: People, simulator: SimulatorServer, caplog: pytest.LogCaptur
         )  # fmt: skip
     _change_and_sync_again(here)
     _refresh_and_snapshot(here)
+    _fetch_archives(here)
     _search(here)
     _replace_secrets(here)
     _share(here)
@@ -187,6 +189,18 @@ def _refresh_and_snapshot(here: Planted) -> None:
         for _ in range(3):
             run_here(vendor_accounts.request_sync(account, by=here.owner))
     assert all(fault.hits == 1 for fault in here.server.world.faults())
+
+
+def _fetch_archives(here: Planted) -> None:
+    """Two of an integration that secrets are planted in: they can be compared. And a change, for the pages of those."""
+    rows = Integration.objects.filter(vendor_account=here.accounts["celigo"]).select_related("tenant", "vendor_account")
+    planted = next(row for row in rows if row.name.startswith("Orders"))
+    # An Integration App has none.
+    here.server.world.change_item(here.remote("celigo"), 0, {}, unset=["_connectorId"])
+    make_write(planted)
+    make_batch(planted)
+    for _ in range(2):
+        assert run_here(archives.request(planted, by=here.owner)).state == JobState.SUCCEEDED
 
 
 def _search(here: Planted) -> None:
