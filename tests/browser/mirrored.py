@@ -10,7 +10,7 @@ from console.access import invitations
 from console.access.models import Role, Tenant, User
 from integrations_app.jobs import runner
 from integrations_app.models import Credential, Integration, Job, VendorAccount
-from integrations_app.services import credentials, jobs, snapshots, vendor_accounts
+from integrations_app.services import credentials, jobs, listings, snapshots, vendor_accounts
 from tests.people import give
 from tests.servers import wait_until
 
@@ -93,6 +93,13 @@ def _change_one(simulator: SimulatorServer, account: VendorAccount, owner: User)
     run(snapshots.request(integration, by=owner, note="before the freeze"))
     simulator.world.change_item(celigo, 2, {"description": "Orders as they come in, one per line"})
     run(vendor_accounts.request_sync(account, by=owner))
+
+
+def read_all(integration: Integration, by: User) -> None:
+    """Read everything that the vendor lists of this integration, so that its tabs have rows to show."""
+    for kind in listings.kinds(integration.vendor):
+        if not kind.is_scoped and not kind.is_of_account:
+            run(listings.request(integration, kind.slug, by=by))
 
 
 def run(job: Job) -> Job:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -16,15 +17,18 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
     yield_hotp_counters_from_time,
 )
-from django.urls import reverse
+from django.urls import resolve, reverse
 from playwright.sync_api import expect
 
 from console.access import setup_code
-from integrations_app.models import Job, JobState
+from integrations_app import tabs
+from integrations_app.models import Job, JobState, VendorWrite, WriteState
 from tests.browser.looking import assert_faults_are_seen, faults, sign_in
-from tests.browser.mirrored import Mirrored, mirror
+from tests.browser.mirrored import CELIGO, Mirrored, mirror, read_all, run
+from tests.integrations_app.services.writing import change_at_vendor, edited
 from tests.people import PASSWORD, People, make_tenant
-from tests.things import make_job
+from tests.site.test_access_table import INSIDE, PLATFORM, SIGNED_IN
+from tests.things import make_archive, make_batch, make_job, make_write
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -35,6 +39,60 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ACCOUNT_PAGES = ("email", "2fa", "2fa/totp/activate", "2fa/webauthn", "2fa/webauthn/add", "sessions", "password/change",
                  "logout")  # fmt: skip
+# Which page is looked at by which test here, by the names of their addresses. What a test does not keep, it fails by.
+LOOKED_AT = {
+    "test_the_integrations_of_every_vendor_in_every_tab": {
+        "home", "search", "tenants:detail", "integrations:fleet", "integrations:index", "integrations:detail",
+        "integrations:tab",
+    },
+    "test_what_a_vendor_lists_and_what_is_changed_there": {
+        "integrations:tab", "integrations:create", "integrations:edit", "integrations:clone", "integrations:delete",
+        "integrations:install", "integrations:uninstall", "integrations:register_connections", "integrations:restore",
+        "changes:detail", "history:index",
+    },
+    "test_selections_revisions_and_archives": {
+        "integrations:set_field", "integrations:revisions", "integrations:revision", "changes:batch",
+        "vendor_accounts:revisions", "vendor_accounts:take_revisions", "vendor_accounts:revision_policy",
+        "archives:detail", "archives:compare",
+    },
+    "test_the_vendor_accounts_and_their_forms": {
+        "vendor_accounts:index", "vendor_accounts:create", "vendor_accounts:detail", "vendor_accounts:replace",
+        "vendor_accounts:edit", "vendor_accounts:remove", "vendor_accounts:search", "jobs:index", "jobs:detail",
+        "people:index", "audit:index", "tenants:settings",
+    },
+    "test_the_pages_of_the_platform_and_of_oneself": {
+        "tenants:index", "tenants:create", "credentials:index", "credentials:create", "credentials:detail",
+        "credentials:replace", "credentials:bind", "credentials:remove", "health", "jobs:fleet", "audit:fleet", "me",
+    },
+}  # fmt: skip
+NO_PAGE = {
+    "integrations:history_export": "a file",
+    "history:export": "a file",
+    "jobs:running": "a piece of the shell, which is on every page",
+}
+
+
+def unseen(names: set[str]) -> set[str]:
+    return names - set().union(*LOOKED_AT.values()) - NO_PAGE.keys()
+
+
+def test_every_page_is_looked_at_or_is_none() -> None:
+    names = {name for name, row in INSIDE.items() if row.method == "get"}
+    names |= {name for name, method in (SIGNED_IN | PLATFORM).items() if method == "get"}
+    assert unseen(names) == set()
+    assert unseen({*names, "planted:page"}) == {"planted:page"}
+    assert NO_PAGE.keys() <= names, "what is no page must at least be an address"
+
+
+_looked: set[str] = set()
+
+
+@pytest.fixture(autouse=True)
+def _keeps_its_list(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hold each test to the pages that the table says it looks at."""
+    _looked.clear()
+    yield
+    assert LOOKED_AT.get(request.node.name, set()) <= _looked
 
 
 def look_at(page: Page, addresses: Iterable[str], *, status: int = 200) -> None:
@@ -47,6 +105,7 @@ def look_at(page: Page, addresses: Iterable[str], *, status: int = 200) -> None:
         if not page.url.endswith(address):
             wrong[address] = [f"led to {page.url}"]
             continue
+        _looked.add(resolve(urlsplit(page.url).path).view_name)
         if number == 0:
             assert_faults_are_seen(page)
         if found := faults(page):
@@ -90,6 +149,73 @@ def test_the_integrations_of_every_vendor_in_every_tab(
     page.goto(f"{history}?from={snapshot.pk}")
     expect(page.get_by_role("heading", name="1 change between two states")).to_be_visible()
     expect(page.locator(".diff .ins")).to_contain_text("one per line")
+
+
+def test_what_a_vendor_lists_and_what_is_changed_there(
+    page: Page, live_server: object, simulator: SimulatorServer, make_mirror: Callable[..., Mirrored]
+) -> None:
+    mirrored = make_mirror(CELIGO, "larkspur-celigo")
+    one = mirrored.some("larkspur-celigo", finding_code="errors", finding_count__range=(4, 50))
+    read_all(one, mirrored.owner)
+    sign_in(page, mirrored.owner, str(live_server))
+    own = one.get_absolute_url()
+    addresses = [f"{own}{tab.slug}/" for tab in tabs.tabs_of(one) if tab.slug not in ("overview", "error_records")]
+    page.goto(f"{own}errors/")
+    addresses.append(str(page.locator("#listing tbody a.strong").first.get_attribute("href")))
+    addresses += [f"{own}{name}/" for name in ("edit", "edit/?as=json", "clone", "delete", "install", "uninstall")]
+    addresses = [address.removesuffix("/") if "?" in address else address for address in addresses]
+    addresses.append(f"{own}connections/register/")
+    new = reverse("integrations:create", args=["larkspur"])
+    addresses += [new, f"{new}?account={mirrored.accounts[CELIGO].pk}", "/t/larkspur/history/"]
+    changed = mirrored.some(CELIGO, name__contains="Orders 👩")
+    kept = changed.snapshots.for_tenant(mirrored.tenant).order_by("as_of")[0]
+    addresses.append(reverse("integrations:restore", args=["larkspur", kept.pk]))
+    addresses += _changes(mirrored, simulator)
+    look_at(page, addresses)
+
+
+def _changes(mirrored: Mirrored, simulator: SimulatorServer) -> list[str]:
+    """The pages of changes in each state that looks different, the one that is ready with a field to decide."""
+    one = mirrored.some(CELIGO, state="active")
+    write = edited(one, mirrored.owner, {"name": "Ours", "description": "Ours in many words"})
+    change_at_vendor(simulator, one, description="Theirs in many words", tag="theirs")
+    run(write.job or Job())
+    write.refresh_from_db()
+    assert write.state == WriteState.READY
+    moment = write.created_at
+    others: list[VendorWrite] = [
+        make_write(one, plan=write.plan, state=state, sent_at=moment, result=result, sentence=sentence)
+        for state, result, sentence in (
+            (WriteState.UNKNOWN, {"look_at": ["Compare the description there."]}, ""),
+            (WriteState.DONE, {"not_taken": ["Tag"], "rows": ["One thing more."]}, "Done, but not as meant."),
+            (WriteState.NOT_DONE, {"reasons": [{"field": "name", "text": "Too long", "code": "x"}]}, "Refused."),
+            (WriteState.ABANDONED, {}, "Given up."),
+        )
+    ]
+    return [each.get_absolute_url() for each in (write, *others)]
+
+
+def test_selections_revisions_and_archives(
+    page: Page, live_server: object, make_mirror: Callable[..., Mirrored]
+) -> None:
+    mirrored = make_mirror(CELIGO)
+    one, account = mirrored.some(CELIGO, state="active"), mirrored.accounts[CELIGO]
+    others = list(type(one).objects.for_tenant(mirrored.tenant).filter(state="active").order_by("name_sort")[:3])
+    chosen = "&".join(f"id={each.pk}" for each in others)
+    batch = make_batch(*others)
+    archives = [make_archive(one, "flows/a.json", "a/long/way/down/to/the/last/file/of/all.json") for _ in range(2)]
+    sign_in(page, mirrored.owner, str(live_server))
+    set_field = reverse("integrations:set_field", args=["larkspur"])
+    addresses = [f"{set_field}?{chosen}", f"{set_field}?{chosen}&field=tag", f"{set_field}?all=1&vendor=celigo"]
+    addresses += [f"{reverse('integrations:revisions', args=['larkspur'])}?{chosen}"]
+    addresses += [reverse("integrations:revision", args=["larkspur", one.pk])]
+    addresses += [reverse("changes:batch", args=["larkspur", batch.pk])]
+    of_account = ("revisions", "take_revisions", "revision_policy")
+    addresses += [reverse(f"vendor_accounts:{name}", args=["larkspur", account.pk]) for name in of_account]
+    addresses += [f"{one.get_absolute_url()}archives/"]
+    for name in ("detail", "compare"):
+        addresses.append(reverse(f"archives:{name}", args=["larkspur", archives[-1].pk]))
+    look_at(page, addresses)
 
 
 def test_the_vendor_accounts_and_their_forms(
