@@ -5,7 +5,7 @@ PYTEST = .venv/bin/python -m pytest
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up test check lint types proofs proof-lost-answers proof-races lock clean
+.PHONY: help setup setup-tests up test check lint types proofs proof-batch proof-lost-answers proof-races lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-20s %s\n' "$$name" "$$text"; done
@@ -22,6 +22,9 @@ proofs: setup-tests ## the short form of every proof: lost answers, races; each 
 
 proof-lost-answers: setup-tests ## 500 writes whose answer is lost in every way (PROOF_SEED, PROOF_LOG: docs/writes.md)
 	$(PYTEST) tests/chaos/test_lost_answers.py --proofs=long
+
+proof-batch: setup-tests ## revisions of 400 integrations, with workers and the broker killed in the middle
+	$(PYTEST) tests/integrations_app/jobs/test_batches_killed.py --proofs=long
 
 proof-races: setup-tests ## 200 races: double clicks, two editors, an edit beside a sync, deletions beside a job
 	$(PYTEST) tests/chaos/test_races.py --proofs=long

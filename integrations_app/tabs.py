@@ -59,7 +59,12 @@ TABS: tuple[Tab, ...] = (*_LEFT, *_RIGHT)
 
 
 # Listings without a place of their own, and the one that leads to them.
-_UNDER = {"error_records": "errors", "connection": listing.CONNECTIONS}
+_UNDER = {
+    "error_records": "errors",
+    "connection": listing.CONNECTIONS,
+    "revisions": "history",
+    "uninstall_steps": "install_steps",
+}
 
 
 @functools.cache

@@ -19,6 +19,8 @@ def sweep_jobs() -> None:
     secret_changes.give_up_orphans()
     vendor_writes.resume_lost()
     write_batches.resume_lost()
+    vendor_writes.give_up_forgotten()
+    write_batches.forget_requests()
 
 
 @shared_task(ignore_result=True)

@@ -21,8 +21,8 @@ class JobType:
     `permission` is checked when the job is asked for and again when it runs. `attempts` bounds tries after a failure
     that a later try may mend; `is_exclusive` jobs never run twice at once for one vendor account. `limit_seconds` ends
     a run that hangs. `can_retry_failed`: its `run` understands `params["only"]`, the subjects to do again.
-    `no_retry`: why a person cannot have it done again as it was, "" where they can. `effect` says on the job's page
-    what it does at the vendor.
+    `no_retry`: why a person cannot have it done again as it was, "" where they can. A schedule of an `is_nightly`
+    type asks for it in the tenant's night. `effect` says on the job's page what it does at the vendor.
     """
 
     name: str
@@ -35,6 +35,7 @@ class JobType:
     limit_seconds: int = 300
     can_retry_failed: bool = False
     no_retry: str = ""
+    is_nightly: bool = False
     effect: str = READS
 
 
@@ -124,6 +125,7 @@ JOB_TYPES: dict[str, JobType] = {
             Job.Queue.BULK,
             Permission.REVISION_CREATE,
             is_exclusive=True,
+            is_nightly=True,
             effect="has the vendor keep copies; the integrations stay as they are",
         ),
         JobType(

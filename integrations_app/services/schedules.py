@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -27,6 +28,7 @@ MIN_SECONDS = 300
 MAX_SECONDS = 31 * 24 * 3600
 # What one look asks for; the rest is the next one's, seconds later.
 DUE_ROWS = 200
+NIGHT_BEGINS, NIGHT_ENDS = timedelta(hours=1), timedelta(hours=5)
 
 _STALE = "Somebody else changed this schedule meanwhile. Nothing was saved: look at it again."
 
@@ -63,7 +65,7 @@ def set_schedule(
             schedule.every_seconds = every_seconds
             schedule.jitter_seconds = every_seconds
             schedule.is_paused = is_paused
-            schedule.next_at = next_run(account.pk, every_seconds, after=timezone.now())
+            schedule.next_at = _following(account, job_type, every_seconds, timezone.now())
             schedule.save()
             record(
                 Event.SCHEDULE_CHANGED,
@@ -93,13 +95,32 @@ def _find_or_new(account: VendorAccount, job_type: str, version: int | None) -> 
 
 
 def describe(schedule: Schedule) -> str:
-    """The schedule in words: "every 15 minutes", "every day, paused"."""
+    """The schedule in words: "every 15 minutes", "every day, paused", "every night"."""
+    if JOB_TYPES[schedule.job_type].is_nightly:
+        return "every night, paused" if schedule.is_paused else "every night"
     for seconds, unit in ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second")):
         if schedule.every_seconds % seconds == 0:
             count = schedule.every_seconds // seconds
             span = f"every {unit}" if count == 1 else f"every {count} {unit}s"
             return f"{span}, paused" if schedule.is_paused else span
     raise AssertionError("unreachable")
+
+
+def _following(account: VendorAccount, job_type: str, every_seconds: int, after: datetime) -> datetime:
+    if JOB_TYPES[job_type].is_nightly:
+        return next_night(account.pk, account.tenant.time_zone, after=after)
+    return next_run(account.pk, every_seconds, after=after)
+
+
+def next_night(account_id: uuid.UUID, time_zone: str, *, after: datetime) -> datetime:
+    """This account's moment in the next night of a time zone: between one and five o'clock there, the accounts spread
+    over these hours.
+    """
+    zone = ZoneInfo(time_zone)
+    into_the_night = NIGHT_BEGINS + (NIGHT_ENDS - NIGHT_BEGINS) * _share(account_id)
+    today = after.astimezone(zone).date()
+    nights = (datetime.combine(today + timedelta(days=days), time(), zone) + into_the_night for days in range(3))
+    return next(moment for moment in nights if moment > after).astimezone(UTC)
 
 
 def next_run(account_id: uuid.UUID, every_seconds: int, *, after: datetime) -> datetime:
@@ -109,10 +130,14 @@ def next_run(account_id: uuid.UUID, every_seconds: int, *, after: datetime) -> d
     the accounts spread over the whole span, one account keeps its rhythm through restarts, and a console that was down
     for a day asks once per account, not once per missed moment.
     """
-    share = int.from_bytes(hashlib.sha256(account_id.bytes).digest()[:8]) / 2**64
-    offset = int(share * every_seconds)
+    offset = int(_share(account_id) * every_seconds)
     passed = int((after.timestamp() - offset) // every_seconds)
     return datetime.fromtimestamp((passed + 1) * every_seconds + offset, UTC)
+
+
+def _share(account_id: uuid.UUID) -> float:
+    """Where in a span the account stands, from 0 to 1, always the same."""
+    return int.from_bytes(hashlib.sha256(account_id.bytes).digest()[:8]) / 2**64
 
 
 def enqueue_due() -> int:
@@ -135,7 +160,7 @@ def enqueue_due() -> int:
 
 
 def _ask(schedule: Schedule, now: datetime) -> int:
-    following = next_run(schedule.vendor_account_id, schedule.every_seconds, after=now)
+    following = _following(schedule.vendor_account, schedule.job_type, schedule.every_seconds, now)
     with transaction.atomic():
         is_mine = Schedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at, is_paused=False).update(
             next_at=following, last_at=now

@@ -56,6 +56,8 @@ GIVEN_UP_AFTER_SECONDS = 1800.0
 # A job that ended without settling its write is asked for again after this long.
 RESUMED_AFTER_SECONDS = 30.0
 _WHILE_ANOTHER_IS_SENT = 2.0
+# What nobody confirmed for so long is given up.
+FORGOTTEN_AFTER = timedelta(days=30)
 # What one sweep puts right; the rest is the next one's, seconds later.
 SWEEP_ROWS = 200
 
@@ -711,6 +713,21 @@ def resume_lost() -> int:
     return asked
 
 
+def give_up_forgotten() -> int:
+    """Give up what nobody confirmed for FORGOTTEN_AFTER, so that its secrets go too; how many."""
+    waiting = (WriteState.CHECKING, WriteState.READY)
+    old = VendorWrite.objects.filter(state__in=waiting, created_at__lt=timezone.now() - FORGOTTEN_AFTER)
+    given_up = 0
+    for write in old.order_by("created_at")[:SWEEP_ROWS]:
+        with transaction.atomic():
+            current = _locked(write)
+            if current.state in waiting:
+                _close(current, WriteState.ABANDONED, f"Given up: not confirmed for {FORGOTTEN_AFTER.days} days.")
+                _record(current, Event.WRITE_ABANDONED, by=None)
+                given_up += 1
+    return given_up
+
+
 def _is_given_up(write: VendorWrite) -> bool:
     """Whether looking what became of a sent write has gone on for long enough."""
     age = (timezone.now() - write.sent_at).total_seconds() if write.sent_at else 0.0
@@ -725,6 +742,7 @@ __all__ = [
     "check",
     "confirm",
     "confirm_in_batch",
+    "give_up_forgotten",
     "look_again",
     "new_key",
     "perform",

@@ -285,6 +285,12 @@ def perform(batch: WriteBatch, *, job: Job | None, progress: Watcher) -> dict[st
     return by_state
 
 
+def forget_requests() -> int:
+    """Erase what was asked of the rows of old batches, secrets included: nobody does their failed ones again."""
+    old = WriteBatch.objects.filter(created_at__lt=timezone.now() - vendor_writes.FORGOTTEN_AFTER, sealed__isnull=False)
+    return old.exclude(state=State.RUNNING).update(sealed=None)
+
+
 def resume_lost() -> int:
     """Ask again for the job of batches whose own ended with rows sent and nobody to look what became of them."""
     ended_before = timezone.now() - timedelta(seconds=vendor_writes.RESUMED_AFTER_SECONDS)

@@ -79,6 +79,18 @@ LISTINGS: tuple[ListingKind, ...] = (
         secret_paths=_OWN_VALUES,
     ),
     ListingKind(
+        "errors",
+        "Errors",
+        "step with errors",
+        (
+            ListingColumn("flow", "Flow"),
+            ListingColumn("step", "Step"),
+            ListingColumn("count", "Open errors", FieldKind.NUMBER),
+            ListingColumn("last_error_at", "Last error", FieldKind.TIME),
+        ),
+        "There are no open errors.",
+    ),
+    ListingKind(
         "exports",
         "Exports",
         "export",
@@ -123,18 +135,6 @@ LISTINGS: tuple[ListingKind, ...] = (
         "Nothing uses this integration, and it uses nothing.",
     ),
     ListingKind(
-        "errors",
-        "Errors",
-        "step with errors",
-        (
-            ListingColumn("flow", "Flow"),
-            ListingColumn("step", "Step"),
-            ListingColumn("count", "Open errors", FieldKind.NUMBER),
-            ListingColumn("last_error_at", "Last error", FieldKind.TIME),
-        ),
-        "There are no open errors.",
-    ),
-    ListingKind(
         "error_records",
         "Error records",
         "error record",
@@ -166,6 +166,7 @@ LISTINGS: tuple[ListingKind, ...] = (
         "uninstall step",
         _STEP_COLUMNS,
         "There are no steps to uninstall this integration.",
+        is_tab=False,
         secret_paths=_STEP_SECRETS,
     ),
     ListingKind(
@@ -180,6 +181,7 @@ LISTINGS: tuple[ListingKind, ...] = (
             ListingColumn("by", "By user", FieldKind.CODE),
         ),
         "Celigo keeps no revisions of this integration.",
+        is_tab=False,
         secret_paths=tuple(f"installSteps[].{path}" for path in _STEP_SECRETS),
     ),
     ListingKind(

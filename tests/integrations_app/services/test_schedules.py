@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -186,3 +188,15 @@ def test_schedulers_that_race_ask_once_for_each(settings: Any) -> None:
         due_schedule()
     asked = world.at_once(*[schedules.enqueue_due for _ in range(4)])
     assert sum(asked) == 4 == Job.objects.count()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
+def test_a_nightly_one_comes_in_the_tenants_night_each_night_once(zone: str) -> None:
+    account = uuid.uuid4()
+    moment = datetime(2026, 3, 27, 12, tzinfo=UTC)  # clocks change in some of these days
+    for _ in range(12):
+        following = schedules.next_night(account, zone, after=moment)
+        assert moment < following <= moment + timedelta(hours=26)
+        assert 1 <= following.astimezone(ZoneInfo(zone)).hour <= 5
+        assert schedules.next_night(account, zone, after=following - timedelta(seconds=1)) == following
+        moment = following

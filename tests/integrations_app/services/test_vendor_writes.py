@@ -385,6 +385,17 @@ def test_what_was_sent_by_an_account_that_was_removed_since_is_never_called_not_
     assert "removed" in write.result["look_at"][0]
 
 
+def test_what_nobody_confirms_for_a_month_is_given_up_with_its_secrets(integration: Integration, by: User) -> None:
+    write = go_on(edited(integration, by, {"name": "Mine"}))
+    fresh = go_on(edited(integration, by, {"name": "Also mine"}))
+    VendorWrite.objects.filter(pk=write.pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert vendor_writes.give_up_forgotten() == 1
+    write.refresh_from_db()
+    fresh.refresh_from_db()
+    assert (write.state, write.sealed) == (WriteState.ABANDONED, None)
+    assert fresh.state == WriteState.READY
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from console.access.models import User
 from integrations_app.models import (
@@ -182,6 +184,16 @@ def test_given_up_nothing_is_sent(simulator: SimulatorServer, chosen: list[Integ
     write_batches.abandon(batch, by=by)
     assert states(batch) == {WriteState.ABANDONED: 4}
     assert applied(simulator) == []
+
+
+def test_what_was_asked_of_an_old_batch_is_erased(chosen: list[Integration], by: User) -> None:
+    batch = go_on(tagged(chosen, by))
+    assert write_batches.forget_requests() == 0
+    WriteBatch.objects.filter(pk=batch.pk).update(created_at=timezone.now() - timedelta(days=31))
+    assert write_batches.forget_requests() == 1
+    batch.refresh_from_db()
+    with pytest.raises(InvalidError, match="not kept any more"):
+        write_batches.retry_failed(batch, by=by, key="form-2")
 
 
 def test_revisions_of_a_selection_are_taken_without_a_dry_run(
