@@ -121,7 +121,7 @@ def test_an_account_keeps_its_rhythm_and_accounts_spread_over_the_span() -> None
     ],
 )
 def test_a_span_is_told_in_words(seconds: int, words: str) -> None:
-    assert schedules.describe(Schedule(every_seconds=seconds)) == words
+    assert schedules.describe(Schedule(job_type="sync_account", every_seconds=seconds)) == words
 
 
 # --- asking -----------------------------------------------------------------------------------------------------------
