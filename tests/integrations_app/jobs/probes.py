@@ -15,8 +15,8 @@ from typing import Any
 
 from console.access.permissions import Permission
 from integrations_app.jobs.progress import JobFailedError, Progress
-from integrations_app.services.errors import WaitError
 from integrations_app.models import Job
+from integrations_app.services.errors import WaitError
 from integrations_app.services.job_types import JOB_TYPES, JobType
 from integrations_app.vendors import errors
 
