@@ -37,7 +37,8 @@ def work() -> None:
 
 
 def held(one: Integration) -> dict[str, Any]:
-    return integrations.load_document(Integration.objects.select_related("document").get(pk=one.pk))
+    document: dict[str, Any] = integrations.load_document(Integration.objects.select_related("document").get(pk=one.pk))
+    return document
 
 
 def open_form(page: Page, one: Integration) -> None:
