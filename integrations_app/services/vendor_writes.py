@@ -9,6 +9,7 @@ Nothing here knows what is changed: that is the operation's (`operations/`).
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -98,7 +99,7 @@ def request(
 ) -> VendorWrite:
     """Ask for a write, of an integration or (creating one) at an account; a worker begins to check it.
 
-    The same `key` twice at a tenant is one write. `params` is plain JSON and may hold secrets: it is kept sealed until
+    The same `key` twice at a tenant, with the same asked for, is one write. `params` is plain JSON and may hold secrets: it is kept sealed until
     the write is over. `by` None is the console itself (a policy). Raises PermissionDenied, InvalidError when it cannot
     be asked of this vendor or account.
     """
@@ -108,8 +109,8 @@ def request(
         raise ValueError("A write is about an integration or an account.")
     if by is not None:
         policy.require(by, kind.permission, account.tenant)
-    key = plain(key, KEY_LENGTH) or new_key()
-    if (same := _same(account.tenant, key, operation)) is not None:
+    key = _key_of(plain(key, KEY_LENGTH) or new_key(), operation, integration or account, params)
+    if (same := _same(account.tenant, key)) is not None:
         return same
     _check_possible(kind, account, integration)
     write = _draft(kind, account, integration, params, key=key, by=by, reason=reason)
@@ -119,10 +120,18 @@ def request(
             _ask(write, by=by)
     except IntegrityError:
         # Clicked twice at the same moment: the other request made the row.
-        if (same := _same(account.tenant, key, operation)) is None:
+        if (same := _same(account.tenant, key)) is None:
             raise
         return same
     return write
+
+
+def _key_of(form_key: str, operation: str, target: Integration | VendorAccount, params: Mapping[str, Any]) -> str:
+    """One form and one content, one write. A page that somebody went back to, and sends again with something else in
+    it, asks for something else: it must not be answered with the first. The form's key keeps the content unguessable.
+    """
+    asked = canonical([form_key, operation, target.pk.hex, dict(params)])
+    return hashlib.sha256(asked).hexdigest()[:KEY_LENGTH]
 
 
 def _draft(
@@ -182,11 +191,8 @@ def with_all(rows: QuerySet[VendorWrite]) -> QuerySet[VendorWrite]:
     )
 
 
-def _same(tenant: Tenant, key: str, operation: str) -> VendorWrite | None:
-    found = VendorWrite.objects.for_tenant(tenant).filter(key=key).first()
-    if found is not None and found.operation != operation:
-        raise InvalidError({"": "This form was used for something else already. Open it anew."})
-    return found
+def _same(tenant: Tenant, key: str) -> VendorWrite | None:
+    return VendorWrite.objects.for_tenant(tenant).filter(key=key).first()
 
 
 def _check_possible(kind: Operation, account: VendorAccount, integration: Integration | None) -> None:
@@ -498,7 +504,7 @@ def _have_revision_kept(context: Context, kind: Operation, job: Job | None) -> N
 def _revision_before(write: VendorWrite, account: VendorAccount, job: Job | None) -> VendorWrite:
     """The revision that goes before a write, asked for by the console itself: one, however often that is tried."""
     key = f"before:{write.pk.hex}"
-    if (same := _same(write.tenant, key, _REVISION)) is None:
+    if (same := _same(write.tenant, key)) is None:
         params = {"note": f"Before: {write.title}"[:300], "only_if_changed": True}
         kind = registry.operation(_REVISION)
         same = _draft(kind, account, write.integration, params, key=key, by=None, reason="Policy: before each change")

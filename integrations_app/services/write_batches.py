@@ -85,7 +85,7 @@ def request(
         requested_by=by,
         requested_by_label=str(by)[:320] if by else "",
     )
-    if (same := _same(batch)) is not None:
+    if (same := _same(batch, params)) is not None:
         return same
     batch.sealed = vault.seal(tenant.pk, batch.context, canonical(params))
     try:
@@ -96,14 +96,23 @@ def request(
             _ask(batch, by=by)
     except IntegrityError:
         # Clicked twice at the same moment: the other request made the row.
-        if (same := _same(batch)) is None:
+        if (same := _same(batch, params)) is None:
             raise
         return same
     return batch
 
 
-def _same(batch: WriteBatch) -> WriteBatch | None:
-    return WriteBatch.objects.for_tenant(batch.tenant).filter(key=batch.key).first()
+def _same(batch: WriteBatch, params: Mapping[str, Any]) -> WriteBatch | None:
+    """The batch of this key. Raises InvalidError where something else was asked for with it: somebody who went back to
+    a form and changed it must not be shown the first batch as if it were theirs.
+    """
+    found = WriteBatch.objects.for_tenant(batch.tenant).filter(key=batch.key).first()
+    if found is None:
+        return None
+    asked = vault.unseal(found.tenant_id, found.context, found.sealed) if found.sealed else None
+    if found.operation != batch.operation or asked != canonical(params):
+        raise InvalidError({"": "This form was used for something else already. Open it anew."})
+    return found
 
 
 def _ask(batch: WriteBatch, *, by: User | None) -> None:

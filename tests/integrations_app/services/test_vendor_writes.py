@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from console.access import vault
 from console.access.models import Grant, Role, User
 from console.audit.events import Event
 from console.audit.models import AuditEvent
@@ -178,10 +179,17 @@ def test_confirmed_twice_it_is_sent_once(simulator: SimulatorServer, integration
     assert [entry["operation"] for entry in applied(simulator)] == ["put"]
 
 
-def test_a_key_of_one_form_does_not_serve_another_kind_of_change(integration: Integration, by: User) -> None:
-    edited(integration, by, {"name": "Once"}, key="form-1")
-    with pytest.raises(InvalidError, match="something else"):
-        vendor_writes.request("take_revision", by=by, integration=integration, params={}, key="form-1")
+def test_a_form_gone_back_to_and_sent_with_something_else_in_it_is_not_answered_with_the_first(
+    account: VendorAccount, integration: Integration, by: User
+) -> None:
+    first = edited(integration, by, {"name": "Once"}, key="form-1")
+    other_value = edited(integration, by, {"name": "Twice"}, key="form-1")
+    other_kind = vendor_writes.request("take_revision", by=by, integration=integration, params={}, key="form-1")
+    other_target = edited(list(plain_integrations(account))[1], by, {"name": "Once"}, key="form-1")
+    assert len({first.pk, other_value.pk, other_kind.pk, other_target.pk}) == 4
+    assert load(vault.unseal(account.tenant_id, other_value.context, other_value.sealed or b""))["params"][
+        "changes"
+    ] == {"name": "Twice"}
 
 
 def test_two_changes_of_one_integration_are_not_sent_at_the_same_time(

@@ -152,6 +152,14 @@ def test_the_same_form_twice_is_one_batch(chosen: list[Integration], by: User) -
     assert VendorWrite.objects.count() == 4
 
 
+def test_a_form_gone_back_to_and_changed_is_not_answered_with_the_first_batch(
+    chosen: list[Integration], by: User
+) -> None:
+    tagged(chosen, by, "spring")
+    with pytest.raises(InvalidError, match="something else"):
+        tagged(chosen, by, "summer")
+
+
 def test_a_killed_batch_goes_on_with_what_is_left(
     simulator: SimulatorServer, chosen: list[Integration], by: User
 ) -> None:
