@@ -105,7 +105,8 @@ def look_at(page: Page, addresses: Iterable[str], *, status: int = 200) -> None:
         if not page.url.endswith(address):
             wrong[address] = [f"led to {page.url}"]
             continue
-        _looked.add(resolve(urlsplit(page.url).path).view_name)
+        if status == 200:
+            _looked.add(resolve(urlsplit(page.url).path).view_name)
         if number == 0:
             assert_faults_are_seen(page)
         if found := faults(page):
@@ -144,7 +145,11 @@ def test_the_integrations_of_every_vendor_in_every_tab(
     addresses = [index, f"{index}?state=attention", f"{index}?q=nothing-is-called-this", "/integrations/", "/"]
     addresses += ["/t/larkspur/", f"{history}?from={snapshot.pk}", "/search?q=order"]
     for name in names:
-        addresses += _tabs(page, mirrored.some(name).get_absolute_url())
+        one = mirrored.some(name)
+        # Lists that nobody has read yet look alike: one of them is enough.
+        alike = [tab.slug for tab in tabs.tabs_of(one) if tab.template == "listing"][1:]
+        found = _tabs(page, one.get_absolute_url())
+        addresses += [address for address in found if address.split("/")[-2] not in alike]
     look_at(page, addresses)
     page.goto(f"{history}?from={snapshot.pk}")
     expect(page.get_by_role("heading", name="1 change between two states")).to_be_visible()
