@@ -67,6 +67,9 @@ _ANOTHER = "another change of the same integration is being sent"
 # The operation that a policy puts before others.
 _REVISION = "take_revision"
 _MOVED = "It changed at the vendor after you confirmed. Nothing was sent: look at what would happen now."
+_CHECKED_AGAIN = (
+    "It was checked again since this page was opened. Nothing was confirmed: look at what would happen now."
+)
 
 
 class Watcher(Protocol):
@@ -99,8 +102,8 @@ def request(
 ) -> VendorWrite:
     """Ask for a write, of an integration or (creating one) at an account; a worker begins to check it.
 
-    The same `key` twice at a tenant, with the same asked for, is one write. `params` is plain JSON and may hold secrets: it is kept sealed until
-    the write is over. `by` None is the console itself (a policy). Raises PermissionDenied, InvalidError when it cannot
+    The same `key` twice at a tenant, with the same asked for, is one write. `params` is plain JSON and may hold
+    secrets: it is kept sealed until the write is over. `by` None is the console itself (a policy). Raises PermissionDenied, InvalidError when it cannot
     be asked of this vendor or account.
     """
     kind = registry.operation(operation)
@@ -240,8 +243,13 @@ def _ask(write: VendorWrite, *, by: User | None) -> None:
     write.save(update_fields=["job"])
 
 
-def confirm(write: VendorWrite, *, by: User, answers: Mapping[str, str], reason: str = "") -> VendorWrite:
-    """Have a checked write sent. Confirmed already, it stays as it is. Raises PermissionDenied, InvalidError."""
+def confirm(
+    write: VendorWrite, *, by: User, answers: Mapping[str, str], reason: str = "", shown: str = ""
+) -> VendorWrite:
+    """Have a checked write sent. Confirmed already, it stays as it is. Raises PermissionDenied, InvalidError.
+
+    `shown` is `shown_check` of the write when its page was drawn: what was checked again since is shown first.
+    """
     kind = registry.operation(write.operation)
     policy.require(by, kind.permission, write.tenant)
     with transaction.atomic():
@@ -250,10 +258,17 @@ def confirm(write: VendorWrite, *, by: User, answers: Mapping[str, str], reason:
             return current
         if current.state != WriteState.READY:
             raise InvalidError({"": f"This cannot be confirmed: {current.get_state_display().lower()}."})
+        if shown and shown != shown_check(current):
+            raise InvalidError({"": _CHECKED_AGAIN})
         given = write_plans.checked_answers(current.plan, answers)
         _queue(current, by=by, answers=given, reason=reason or given.get("reason", ""))
         _ask(current, by=by)
     return current
+
+
+def shown_check(write: VendorWrite) -> str:
+    """Tells the check that a page shows from an earlier or later one of the same write."""
+    return write.checked_at.isoformat() if write.checked_at is not None else ""
 
 
 def confirm_in_batch(write: VendorWrite, *, by: User) -> bool:
@@ -756,6 +771,7 @@ __all__ = [
     "request",
     "resume_lost",
     "settle_by_person",
+    "shown_check",
     "undo",
     "unsupported_reason",
     "with_all",

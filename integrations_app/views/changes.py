@@ -47,7 +47,7 @@ def confirm(request: TenantRequest, pk: uuid.UUID) -> HttpResponse:
     write = _find(request, pk)
     answers = {name: value for name, value in request.POST.items() if isinstance(value, str)}
     try:
-        service.confirm(write, by=request.user, answers=answers)
+        service.confirm(write, by=request.user, answers=answers, shown=request.POST.get("shown", ""))
     except InvalidError as error:
         return _page(request, _find(request, pk), answers=answers, errors=error.errors, status=422)
     return write_started(request, write)
@@ -129,6 +129,7 @@ def _page(
         "made_url": _made_url(request, write),
         "form_url": _form_url(write),
         "form_key": service.new_key(),
+        "shown_check": service.shown_check(write),
         "is_dangerous": any(question.kind == "typed_name" for question in questions),
     }
     return render_page(request, "changes/detail.html", "changes/_change.html", context, status=status)

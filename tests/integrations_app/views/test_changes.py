@@ -154,6 +154,29 @@ def test_a_conflict_shows_both_values_and_wants_a_choice(
     assert change.state == WriteState.QUEUED
 
 
+def test_what_was_checked_again_since_the_page_was_drawn_is_not_confirmed_unseen(
+    simulator: SimulatorServer, integration: Integration, editor: Client, people: People
+) -> None:
+    change = edited(integration, people.members["editor"], {"name": "Mine"})
+    work(change)
+    page = editor.get(change.get_absolute_url())
+    drawn = re.search(r'name="shown" value="([^"]+)"', page.content.decode())
+    assert drawn is not None
+    change_at_vendor(simulator, integration, tag="theirs")
+    work(vendor_writes.look_again(change, by=people.members["editor"]))
+
+    late = editor.post(f"{change.get_absolute_url()}confirm/", {"shown": drawn[1]})
+    assert late.status_code == 422
+    assert "checked again since" in late.content.decode()
+    change.refresh_from_db()
+    assert change.state == WriteState.READY
+    assert change.confirmed_by is None
+
+    editor.post(f"{change.get_absolute_url()}confirm/", {"shown": late.context["shown_check"]})
+    change.refresh_from_db()
+    assert change.state == WriteState.QUEUED
+
+
 def test_a_role_that_may_look_sees_the_change_and_cannot_confirm_it(
     integration: Integration, people: People, client: Client
 ) -> None:
