@@ -103,8 +103,8 @@ def request(
     """Ask for a write, of an integration or (creating one) at an account; a worker begins to check it.
 
     The same `key` twice at a tenant, with the same asked for, is one write. `params` is plain JSON and may hold
-    secrets: it is kept sealed until the write is over. `by` None is the console itself (a policy). Raises PermissionDenied, InvalidError when it cannot
-    be asked of this vendor or account.
+    secrets: it is kept sealed until the write is over. `by` None is the console itself (a policy). Raises
+    PermissionDenied, InvalidError when it cannot be asked of this vendor or account.
     """
     kind = registry.operation(operation)
     account = integration.vendor_account if integration is not None else account

@@ -10,8 +10,8 @@ from integrations_app.services import integrations
 from integrations_app.services.documents import plain
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.operations.base import Context, Fact, Finished, Plan, Settled, Verdict, named
-from integrations_app.services.operations.flows import digest_of, read_again, shown_name, shown_text
-from integrations_app.vendors.capabilities import RemoteItem, SupportsListings, SupportsRegistration
+from integrations_app.services.operations.flows import CUT, digest_of, is_proof, read_again, shown_name, shown_text
+from integrations_app.vendors.capabilities import RemoteItem, RemoteListing, SupportsListings, SupportsRegistration
 from integrations_app.vendors.errors import VendorError
 
 MOST_CONNECTIONS = 200
@@ -40,7 +40,8 @@ class RegisterConnections:
         if not 0 < len(wanted) <= MOST_CONNECTIONS:
             raise InvalidError({"": f"Choose between 1 and {MOST_CONNECTIONS} connections."})
         integrations.read_afresh(context.integration, hold=context.progress.hold)
-        registered, known = _registered(context), _of_account(context)
+        listed, known = _read(context), _of_account(context)
+        registered = _by_id(listed)
         fresh = [known[each] for each in wanted if each in known and each not in registered]
         offline = [each for each in fresh if each.values.get("is_online") is False]
         facts = [Fact("These are registered", _lines(context, fresh))] if fresh else []
@@ -56,7 +57,7 @@ class RegisterConnections:
             consequence=f"Flows of the integration can use {_these(len(fresh))} from then on. "
             "Whoever manages the integration can see and use them too.",
             facts=tuple(facts),
-            evidence={"names": {each.remote_id: _name(context, each) for each in fresh}},
+            evidence={"names": {each.remote_id: _name(context, each) for each in fresh}, "bad": len(listed.bad)},
             nothing="" if fresh else "All of these are registered already, or not in the account any more.",
         )
 
@@ -66,10 +67,12 @@ class RegisterConnections:
         return {"count": len(ids)}
 
     def settle(self, context: Context) -> Settled:
-        wanted, there = context.evidence["names"], _registered(context).keys()
-        missing = [name for each, name in wanted.items() if each not in there]
+        wanted, found = context.evidence["names"], _read(context)
+        missing = [name for each, name in wanted.items() if each not in _by_id(found)]
         if not missing:
             return Settled(Verdict.DONE, {"count": len(wanted)})
+        if not is_proof(found, context.evidence.get("bad", 0)):
+            return Settled(Verdict.UNDECIDED, look_at=(CUT,))
         if len(missing) == len(wanted):
             return Settled(Verdict.NOT_DONE)
         return Settled(Verdict.UNDECIDED, look_at=(f"Some are registered and some are not: {named(missing)}.",))
@@ -105,7 +108,8 @@ class UnregisterConnection:
 
     def plan(self, context: Context) -> Plan:
         integrations.read_afresh(context.integration, hold=context.progress.hold)
-        connection = _registered(context).get(str(context.params["connection"]))
+        listed = _read(context)
+        connection = _by_id(listed).get(str(context.params["connection"]))
         if connection is None:
             return Plan(guard="", consequence="", nothing="It is not registered with the integration (any more).")
         users = _users(context, connection.remote_id)
@@ -118,7 +122,7 @@ class UnregisterConnection:
             guard=digest_of(connection.remote_id, sorted(user.remote_id for user in users)),
             consequence=f"{name} is taken off the integration's list. It can be registered again.",
             facts=tuple(facts),
-            evidence={"connection": connection.remote_id},
+            evidence={"connection": connection.remote_id, "bad": len(listed.bad)},
         )
 
     def send(self, context: Context) -> Mapping[str, Any]:
@@ -127,8 +131,12 @@ class UnregisterConnection:
         return {}
 
     def settle(self, context: Context) -> Settled:
-        is_there = context.evidence["connection"] in _registered(context)
-        return Settled(Verdict.NOT_DONE if is_there else Verdict.DONE)
+        found = _read(context)
+        if context.evidence["connection"] in _by_id(found):
+            return Settled(Verdict.NOT_DONE)
+        if not is_proof(found, context.evidence.get("bad", 0)):
+            return Settled(Verdict.UNDECIDED, look_at=(CUT,))
+        return Settled(Verdict.DONE)
 
     def finish(self, context: Context, receipt: Mapping[str, Any]) -> Finished:
         is_there = context.evidence["connection"] in _registered(context)
@@ -142,10 +150,18 @@ class UnregisterConnection:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
+def _read(context: Context) -> RemoteListing:
+    """The integration's list of connections as it is now."""
+    return cast(SupportsListings, context.client).read_listing("connections", context.integration.remote_id)
+
+
+def _by_id(found: RemoteListing) -> dict[str, RemoteItem]:
+    return {each.remote_id: each for each in found.items}
+
+
 def _registered(context: Context) -> dict[str, RemoteItem]:
     """The connections on the integration's list now, by id."""
-    client = cast(SupportsListings, context.client)
-    return {each.remote_id: each for each in client.read_listing("connections", context.integration.remote_id).items}
+    return _by_id(_read(context))
 
 
 def _of_account(context: Context) -> dict[str, RemoteItem]:

@@ -12,8 +12,22 @@ from console.access.permissions import Permission
 from integrations_app.services import integrations
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.operations.base import Context, Fact, Finished, Plan, Settled, Verdict
-from integrations_app.services.operations.flows import CLOCK_SKEW, digest_of, find_flow, read_again, shown_text
-from integrations_app.vendors.capabilities import RemoteItem, SupportsErrorRecords, SupportsFlows, SupportsListings
+from integrations_app.services.operations.flows import (
+    CLOCK_SKEW,
+    CUT,
+    digest_of,
+    find_flow,
+    is_proof,
+    read_again,
+    shown_text,
+)
+from integrations_app.vendors.capabilities import (
+    RemoteItem,
+    RemoteListing,
+    SupportsErrorRecords,
+    SupportsFlows,
+    SupportsListings,
+)
 from integrations_app.vendors.errors import VendorError
 
 # As many as one form may name; a page shows a hundred.
@@ -27,6 +41,7 @@ class _Chosen:
 
     open: tuple[RemoteItem, ...]
     lost: tuple[str, ...]
+    bad: int
 
     @property
     def retryable(self) -> tuple[RemoteItem, ...]:
@@ -65,6 +80,7 @@ class RetryErrors:
                 "errors": [record.remote_id for record in retried],
                 "keys": [record.values["retry_key"] for record in retried],
                 "retries": _retries(context),
+                "bad": chosen.bad,
             },
             nothing="" if retried else "None of these records is open any more, or can be tried again.",
         )
@@ -75,8 +91,10 @@ class RetryErrors:
         return {"count": len(keys)}
 
     def settle(self, context: Context) -> Settled:
-        asked = set(context.evidence["errors"])
-        left = asked & _listed(context).keys()
+        asked, found = set(context.evidence["errors"]), _read(context)
+        left = asked & _by_id(found).keys()
+        if not left and not is_proof(found, context.evidence.get("bad", 0)):
+            return Settled(Verdict.UNDECIDED, look_at=(CUT,))
         if not left:
             return Settled(Verdict.DONE, {"count": len(asked)})
         is_retried = set(_retries(context)) - set(context.evidence["retries"])
@@ -117,7 +135,11 @@ class ResolveErrors:
             consequence=f"{counted(len(ids)).capitalize()} are no longer open. Nothing is tried again: "
             "what failed does not reach the other system.",
             facts=tuple(facts),
-            evidence={"errors": ids, "retryable": [record.remote_id for record in chosen.retryable]},
+            evidence={
+                "errors": ids,
+                "retryable": [record.remote_id for record in chosen.retryable],
+                "bad": chosen.bad,
+            },
             nothing="" if ids else "None of these records is open any more.",
         )
 
@@ -128,7 +150,10 @@ class ResolveErrors:
 
     def settle(self, context: Context) -> Settled:
         asked, retryable = set(context.evidence["errors"]), set(context.evidence["retryable"])
-        left = asked & _listed(context).keys()
+        found = _read(context)
+        left = asked & _by_id(found).keys()
+        if not left and not is_proof(found, context.evidence.get("bad", 0)):
+            return Settled(Verdict.UNDECIDED, look_at=(CUT,))
         if not left:
             return Settled(Verdict.DONE, {"count": len(asked)})
         # A vendor may go on listing a resolved record that can still be tried again, so only another one proves
@@ -163,9 +188,12 @@ def _place(context: Context) -> tuple[str, str]:
     return flow_id, step_id
 
 
-def _listed(context: Context) -> dict[str, RemoteItem]:
+def _read(context: Context) -> RemoteListing:
     client, scope = cast(SupportsListings, context.client), str(context.params["scope"])
-    found = client.read_listing("error_records", context.integration.remote_id, scope)
+    return client.read_listing("error_records", context.integration.remote_id, scope)
+
+
+def _by_id(found: RemoteListing) -> dict[str, RemoteItem]:
     return {record.remote_id: record for record in found.items}
 
 
@@ -175,9 +203,10 @@ def _chosen(context: Context) -> _Chosen:
     if not 0 < len(wanted) <= MOST_RECORDS:
         raise InvalidError({"": f"Choose between 1 and {MOST_RECORDS:,} records."})
     find_flow(context, _place(context)[0])
-    listed = _listed(context)
-    found = tuple(listed[each] for each in wanted if each in listed)
-    return _Chosen(found, tuple(each for each in wanted if each not in listed))
+    found = _read(context)
+    listed = _by_id(found)
+    still_open = tuple(listed[each] for each in wanted if each in listed)
+    return _Chosen(still_open, tuple(each for each in wanted if each not in listed), len(found.bad))
 
 
 def _retries(context: Context) -> list[str]:
@@ -191,7 +220,7 @@ def _retries(context: Context) -> list[str]:
 
 def _read_back(context: Context) -> set[str]:
     """Bring the lists and the integration up to date; returns which of the records are still listed."""
-    left = set(context.evidence["errors"]) & _listed(context).keys()
+    left = set(context.evidence["errors"]) & _by_id(_read(context)).keys()
     read_again(context, "error_records", str(context.params["scope"]))
     read_again(context, "errors")
     try:

@@ -15,7 +15,7 @@ from integrations_app.services import listings
 from integrations_app.services.documents import Redactor, canonical, plain
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.operations.base import Change, Context, Fact, Finished, Plan, Settled, Verdict
-from integrations_app.vendors.capabilities import RemoteItem, SupportsFlows, SupportsListings
+from integrations_app.vendors.capabilities import RemoteItem, RemoteListing, SupportsFlows, SupportsListings
 from integrations_app.vendors.errors import VendorError
 
 NAME_LENGTH = 200
@@ -144,6 +144,16 @@ def find_flow(context: Context, flow_id: str) -> RemoteItem:
         if flow.remote_id == flow_id:
             return flow
     raise InvalidError({"": _LOST})
+
+
+def is_proof(found: RemoteListing, bad_before: int) -> bool:
+    """Whether a listing proves that what is not in it is not there: it was read to its end, and no more of it than
+    before (`bad_before` items) could not be read.
+    """
+    return found.is_whole and len(found.bad) <= bad_before
+
+
+CUT = "The vendor's list could not be read whole, so that something is not in it proves nothing: look for it there."
 
 
 def shown_name(context: Context, item: RemoteItem) -> str:

@@ -30,8 +30,9 @@ from integrations_app.services.operations.base import (
     Settled,
     Verdict,
 )
+from integrations_app.services.operations.flows import CUT, is_proof
 from integrations_app.services.step_forms import Step
-from integrations_app.vendors.capabilities import SupportsListings, SupportsSteps
+from integrations_app.vendors.capabilities import RemoteListing, SupportsListings, SupportsSteps
 from integrations_app.vendors.errors import VendorError, VendorNotFoundError
 
 INSTALL, UNINSTALL = "install_step", "uninstall_step"
@@ -124,7 +125,9 @@ class _StepOperation:
         }
         if "connection" in evidence["answers"]:
             # A connection that is made and a step that fails after it are two things: settling looks for the former.
-            evidence["connections"] = self._connections(context)
+            listed = self._connections(context)
+            evidence["connections"] = [item.remote_id for item in listed.items]
+            evidence["bad"] = len(listed.bad)
         return evidence
 
     def send(self, context: Context) -> Mapping[str, Any]:
@@ -162,7 +165,10 @@ class _StepOperation:
         known = context.evidence.get("connections")
         if known is None:
             return Settled(Verdict.NOT_DONE)
-        new = sorted(set(self._connections(context)) - set(known))
+        listed = self._connections(context)
+        new = sorted({item.remote_id for item in listed.items} - set(known))
+        if not new and not is_proof(listed, context.evidence.get("bad", 0)):
+            return Settled(Verdict.UNDECIDED, look_at=(CUT,))
         if not new:
             return Settled(Verdict.NOT_DONE)
         words = f"The step is not done, but the account has new connections: {', '.join(new[:5])}. One may be yours."
@@ -213,9 +219,8 @@ class _StepOperation:
         redactor = _redactor(context)
         return step_forms.read({"name": redactor.redact_text(item.name), "values": item.values} for item in items)
 
-    def _connections(self, context: Context) -> list[str]:
-        client = cast(SupportsListings, context.client)
-        return [item.remote_id for item in client.read_listing(CONNECTIONS, "").items]
+    def _connections(self, context: Context) -> RemoteListing:
+        return cast(SupportsListings, context.client).read_listing(CONNECTIONS, "")
 
     def _refresh_listing(self, context: Context) -> None:
         """So that the page shows what was found; it is old, and no more than that, when the vendor does not answer."""

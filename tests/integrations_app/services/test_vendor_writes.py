@@ -480,3 +480,39 @@ def test_a_revision_is_taken_once_and_nothing_new_is_said(
     assert take("first").sentence == "The revision was taken."
     assert "Nothing new since" in take("second").sentence
     assert [entry["operation"] for entry in applied(simulator)] == ["revision"]
+
+
+def test_a_lost_revision_is_not_taken_for_another_one_with_the_same_note(
+    simulator: SimulatorServer, integration: Integration, by: User
+) -> None:
+    def taken(key: str) -> VendorWrite:
+        params = {"note": "", "only_if_changed": False}
+        return vendor_writes.request("take_revision", by=by, integration=integration, params=params, key=key)
+
+    lose_answers(simulator, "POST", "revisions", kind="reset")
+    lost = taken("first")
+    perform_and_be_killed(lost)
+    assert lost.state == WriteState.SENT
+    # A person frees the integration before a worker comes to look; meanwhile somebody takes one.
+    VendorWrite.objects.filter(pk=lost.pk).update(state=WriteState.UNKNOWN)
+    assert go_on(taken("second")).state == WriteState.DONE
+
+    go_on(vendor_writes.look_again(lost, by=by))
+    lost.refresh_from_db()
+    assert lost.state == WriteState.NOT_DONE, lost.sentence
+    assert len(applied(simulator)) == 1
+
+
+def test_a_list_that_cannot_be_read_to_its_end_proves_nothing(
+    simulator: SimulatorServer, integration: Integration, by: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = {"note": "Once", "only_if_changed": False}
+    write = vendor_writes.request("take_revision", by=by, integration=integration, params=params, key="only")
+    lose_answers(simulator, "POST", "revisions")
+    perform_and_be_killed(write)
+    # The vendor lists the oldest first, and more than are read.
+    monkeypatch.setattr("integrations_app.vendors.celigo.listings.MOST_ROWS", 0)
+    go_on(write)
+    assert write.state == WriteState.UNKNOWN
+    assert "proves nothing" in write.result["look_at"][0]
+    assert len(applied(simulator)) == 1
