@@ -55,9 +55,8 @@ class Delete:
             raise InvalidError({"": reason})
         remote = integrations.read_afresh(context.integration, hold=context.progress.hold)
         around = Around(context)
-        flows = around.items("flows") or ()
         rules = context.client.edit_rules or EditRules((), frozenset())
-        state = [guard_of(remote.raw, rules), sorted(flow.remote_id for flow in flows)]
+        state = [guard_of(remote.raw, rules), around.state]
         name = context.integration.name
         return Plan(
             guard=hashlib.sha256(canonical(state)).hexdigest(),

@@ -80,11 +80,12 @@ class _StepOperation:
             raise LookupError("There is no step left.")
         given = context.params["given"]
         step_forms.to_send(following, given)
+        around = self._around(context, steps)
         return Plan(
-            guard=_guard(steps, following),
+            guard=_guard(steps, following, around.state if around is not None else []),
             consequence=self._consequence(context, following),
             changes=step_forms.changes(following, given, _redactor(context)),
-            facts=self._facts(context, steps),
+            facts=self._facts(steps, around),
             questions=self._questions(context, steps),
             evidence=self._evidence(context, steps, following),
         )
@@ -110,7 +111,11 @@ class _StepOperation:
     def _consequence(self, context: Context, step: Step) -> str:
         return f"{context.client.label} does step {step.place}, “{step.name}”. That can take some minutes."
 
-    def _facts(self, context: Context, steps: Sequence[Step]) -> tuple[Fact, ...]:
+    def _around(self, context: Context, steps: Sequence[Step]) -> surroundings.Around | None:
+        """What would be lost, where that is to be confirmed."""
+        return None
+
+    def _facts(self, steps: Sequence[Step], around: surroundings.Around | None) -> tuple[Fact, ...]:
         return ()
 
     def _questions(self, context: Context, steps: Sequence[Step]) -> tuple[Question, ...]:
@@ -258,14 +263,17 @@ class UninstallStep(_StepOperation):
             return f"{vendor} takes “{name}” away for good. This cannot be undone from here."
         return f"{vendor} does step {step.place}, “{step.name}”, of taking “{name}” away. There is no way back."
 
-    def _facts(self, context: Context, steps: Sequence[Step]) -> tuple[Fact, ...]:
-        if any(step.is_done for step in steps):
+    def _around(self, context: Context, steps: Sequence[Step]) -> surroundings.Around | None:
+        return None if any(step.is_done for step in steps) else surroundings.Around(context)
+
+    def _facts(self, steps: Sequence[Step], around: surroundings.Around | None) -> tuple[Fact, ...]:
+        if around is None:
             left = sum(not step.is_done for step in steps)
             return (Fact(f"The uninstallation is under way; {left} of {len(steps)} steps are left."),)
         names = tuple(f"{step.place}. {step.name}" for step in steps)
         return (
             Fact("What uninstalling does, step by step:", items=names),
-            *surroundings.facts(surroundings.Around(context)),
+            *surroundings.facts(around),
         )
 
     def _questions(self, context: Context, steps: Sequence[Step]) -> tuple[Question, ...]:
@@ -321,9 +329,9 @@ def _is_same(step: Step, wanted: Mapping[str, Any]) -> bool:
     return (step.place, step.type, step.name) == (wanted["place"], wanted["type"], wanted["name"])
 
 
-def _guard(steps: Sequence[Step], following: Step) -> str:
+def _guard(steps: Sequence[Step], following: Step, around: Sequence[Any]) -> str:
     told = [[step.place, step.type, step.name, step.is_done] for step in steps]
-    return hashlib.sha256(canonical([told, following.form_id])).hexdigest()
+    return hashlib.sha256(canonical([told, following.form_id, *around])).hexdigest()
 
 
 def _nothing(reason: str) -> Plan:

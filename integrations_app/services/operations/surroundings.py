@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from console.access.vault import TenantVault
 from integrations_app.models import TemplateArchive, VendorWrite
@@ -52,6 +53,16 @@ class Around:
             self._read[kind] = self._ask(kind)
         return self._read[kind]
 
+    @property
+    def state(self) -> list[Any]:
+        """What the facts tell of the vendor, as plain JSON for a guard: whoever read them decided on that."""
+        flows, users = self.items("flows") or (), self._used_by()
+        return [
+            sorted([flow.remote_id, str(flow.values.get("is_on"))] for flow in flows),
+            sorted([item.remote_id, str(item.values.get("direction") or "")] for item in users),
+            sorted(person.remote_id for person in self.items("people") or ()),
+        ]
+
     def facts(self) -> tuple[Fact, ...]:
         """See `facts` of this module."""
         found = [*self._flows(), *self._users(), *self._people(), *self._unconfirmed()]
@@ -88,11 +99,9 @@ class Around:
 
     def _users(self) -> Iterator[Fact]:
         """Whatever stands on it, but for its own flows; where the vendor does not say which way, it is told so."""
-        dependencies = self.items("dependencies")
-        if dependencies is None:
+        if self.items("dependencies") is None:
             return
-        own = {flow.remote_id for flow in self.items("flows") or ()}
-        found = [item for item in dependencies if item.remote_id not in own]
+        found = self._used_by()
         used_by = [item for item in found if item.values.get("direction") == "used by"]
         unclear = [item for item in found if not item.values.get("direction")]
         if used_by:
@@ -103,6 +112,12 @@ class Around:
             yield Fact(text, items=self._named(unclear, _models(unclear)), tone="warn")
         if not used_by and not unclear:
             yield Fact("Nothing else uses it.")
+
+    def _used_by(self) -> list[RemoteItem]:
+        """What else uses it or may use it: all that the vendor names but its own flows and what it uses itself."""
+        own = {flow.remote_id for flow in self.items("flows") or ()}
+        found = [item for item in self.items("dependencies") or () if item.remote_id not in own]
+        return [item for item in found if item.values.get("direction") in ("used by", "", None)]
 
     def _people(self) -> Iterator[Fact]:
         people = self.items("people") or ()

@@ -162,6 +162,19 @@ def test_a_change_meanwhile_is_shown_before_anything_is_deleted(
     assert not done(simulator, NAME, "delete")
 
 
+def test_a_flow_that_was_switched_meanwhile_is_shown_before_anything_is_deleted(
+    simulator: SimulatorServer, account: VendorAccount, owner: User
+) -> None:
+    one = found(account)
+    write = checked("delete", by=owner, integration=one)
+    client: Any = vendor_accounts.connect(account)
+    flow = client.read_listing("flows", one.remote_id).items[0]
+    client.set_flow(flow.remote_id, is_on=not flow.values["is_on"])
+    write = confirmed(write, owner)
+    assert (write.state, "It changed at the vendor" in write.plan["note"]) == ("ready", True)
+    assert not done(simulator, NAME, "delete")
+
+
 def test_an_editor_deletes_nothing(simulator: SimulatorServer, account: VendorAccount, owner: User) -> None:
     Grant.objects.update(role=Role.objects.get(slug="editor"))
     with pytest.raises(PermissionDenied):
