@@ -17,8 +17,8 @@ test: setup-tests ## run the tests on SQLite and the embedded broker, and those 
 	$(PYTEST) -n $(JOBS)
 	$(PYTEST) -n $(JOBS) -m "stack or postgres" --stack=postgres-redis
 
-proofs: setup-tests ## the short form of every proof: lost answers, races; each leaves a line and first notices a planted fault
-	$(PYTEST) -n $(JOBS) tests/chaos --proofs=short
+proofs: setup-tests ## what takes minutes: every page under axe, killed workers and brokers, and the short form of the other proofs
+	$(PYTEST) -n $(JOBS) -m proof --proofs=short
 
 proof-lost-answers: setup-tests ## 500 writes whose answer is lost in every way (PROOF_SEED, PROOF_LOG: docs/writes.md)
 	$(PYTEST) tests/chaos/test_lost_answers.py --proofs=long

@@ -36,7 +36,7 @@ SERVERS = pytest.StashKey[list[Server]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--stack", choices=STACKS, default="embedded", help="database and broker that the tests run on")
-    parser.addoption("--proofs", choices=("short", "long"), help="run the proofs in tests/chaos, of this size")
+    parser.addoption("--proofs", choices=("short", "long"), help="run the proofs too, of this size")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -216,12 +216,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Tests that use a worker, or are about services or jobs on a database, are `stack` tests: bulk writes, locks and
     races differ from one database to the other. Those that use a browser are `browser` tests.
 
-    What only PostgreSQL can do is left to the stacks that have it.
+    What only PostgreSQL can do is left to the stacks that have it, and proofs to `--proofs`: they take minutes.
     """
+    for item in items:
+        if item.path.parent == _PROOFS:
+            item.add_marker("proof")
     if not config.getoption("--proofs"):
-        proofs = [item for item in items if item.path.parent == _PROOFS]
+        proofs = [item for item in items if item.get_closest_marker("proof")]
         config.hook.pytest_deselected(items=proofs)
-        items[:] = [item for item in items if item not in proofs]
+        items[:] = [item for item in items if not item.get_closest_marker("proof")]
     if config.getoption("--stack") == "embedded":
         elsewhere = [item for item in items if item.get_closest_marker("postgres")]
         config.hook.pytest_deselected(items=elsewhere)

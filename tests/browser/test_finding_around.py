@@ -56,7 +56,7 @@ def test_tabs_change_without_a_reload_and_follow_back_forward_and_reload(page: P
     page.evaluate("() => { window.isTheSamePage = true }")
     current = page.locator(".tabs [aria-current]")
     page.locator(".tabs").get_by_role("link", name="History").click()
-    expect(page.get_by_role("heading", name="Snapshots")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keep the present state")).to_be_visible()
     page.locator(".tabs").get_by_role("link", name="Raw").click()
     expect(page.locator("[data-json-tree]")).to_be_visible()
     expect(page).to_have_url(reverse_url(page, things, "raw"))
@@ -64,7 +64,7 @@ def test_tabs_change_without_a_reload_and_follow_back_forward_and_reload(page: P
 
     page.go_back()
     expect(current).to_contain_text("History")
-    expect(page.get_by_role("heading", name="Snapshots")).to_be_visible()
+    expect(page.get_by_role("heading", name="Keep the present state")).to_be_visible()
     page.go_back()
     expect(current).to_contain_text("Overview")
     page.go_forward()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from integrations_app.simulator.server import SimulatorServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proof]
 
 ACCOUNT_PAGES = ("email", "2fa", "2fa/totp/activate", "2fa/webauthn", "2fa/webauthn/add", "sessions", "password/change",
                  "logout")  # fmt: skip

@@ -24,7 +24,7 @@ from tests.conftest import SERVERS
 from tests.integrations_app.services.mirroring import owner_of, sync, tenant
 from tests.servers import Valkey, wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.stack, pytest.mark.proof]
 
 LEASE_SECONDS = 3
 NAME = "killed-revisions"
