@@ -445,11 +445,19 @@ def _over(write: VendorWrite, progress: Watcher, error: Exception) -> Exception:
             if isinstance(error, VendorError):
                 current.error_code = type(error).__name__[:40]
                 current.vendor_status, current.vendor_request_id = error.status, error.request_id[:100]
-            current.result = {"reasons": write_plans.reasons(error)}
+            current.result = {"reasons": write_plans.reasons(error, _secrets_of(current))}
             _close(current, WriteState.NOT_DONE, _words(error))
             _record(current, Event.WRITE_NOT_DONE, by=None)
     write.refresh_from_db()
     return error
+
+
+def _secrets_of(write: VendorWrite) -> tuple[str, ...]:
+    """What the vendor may have quoted of this write, and no page may."""
+    if write.sealed is None or write.vendor_account is None:
+        return ()
+    fields = vendors.vendor(write.vendor_account.vendor).document_fields
+    return write_plans.secrets_of(_opened(write)["params"], _sealed_plan(write)["evidence"], fields)
 
 
 def _words(error: Exception) -> str:

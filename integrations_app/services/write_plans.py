@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from integrations_app.services.documents import Redactor, plain, plain_json
 from integrations_app.services.errors import InvalidError
 from integrations_app.services.operations.base import Plan, Question
+from integrations_app.vendors.base import DocumentField
 from integrations_app.vendors.errors import VendorRejectedError
 
 TEXT_LENGTH = 20_000
@@ -18,6 +19,11 @@ ANSWER_LENGTH = 500
 # An audit row tells what changed, it is no second copy of the document.
 _AUDIT_TEXT = 300
 _AUDIT_CHANGES = 50
+# What stands in place of a secret that a vendor quotes; shorter ones would take letters out of every word.
+_HIDDEN = "[secret]"
+_SHORTEST_SECRET = 4
+# What of an answer to an installation's step is no secret.
+_TELLING = frozenset(("name", "type", "connection_id", "stack_id"))
 
 
 def shown(plan: Plan, *, note: str = "") -> dict[str, Any]:
@@ -82,16 +88,58 @@ def _refusal(question: Question, answer: str) -> str:
     return ""
 
 
-def reasons(error: Exception) -> list[dict[str, str]]:
-    """What the vendor gave as its reasons, for the page: [{"code", "field", "text"}]."""
+def reasons(error: Exception, secrets: Sequence[str] = ()) -> list[dict[str, str]]:
+    """What the vendor gave as its reasons, for the page: [{"code", "field", "text"}].
+
+    A refusal may quote what was sent to the vendor: `secrets` (see `secrets_of`) are taken out of it, and whatever else
+    has the look of one.
+    """
     if not isinstance(error, VendorRejectedError):
         return []
-    # A refusal may quote what was sent to the vendor.
-    redact = Redactor((), lambda _: "").redact_text
+    redactor = Redactor((), lambda _: "")
+
+    def shown(text: str, limit: int) -> str:
+        for secret in secrets:
+            text = text.replace(secret, _HIDDEN)
+        return plain(redactor.redact_text(text), limit)
+
     return [
-        {"code": plain(code, 100), "field": plain(field, 200), "text": plain(redact(text), 500)}
+        {"code": shown(code, 100), "field": shown(field, 200), "text": shown(text, 500)}
         for code, field, text in error.reasons
     ]
+
+
+def secrets_of(
+    params: Mapping[str, Any], evidence: Mapping[str, Any], fields: Iterable[DocumentField]
+) -> tuple[str, ...]:
+    """Every text of what was asked for, and of what was about to be sent, that no page may show; the longest first.
+
+    `fields` are those of the vendor's documents. Of the answers to a step of an installation only the vendor's JSON
+    knows which are secret, so all of them count as such, but for a connection's name and type.
+    """
+    found: set[str] = set()
+
+    def note(secret: bytes) -> str:
+        found.add(secret.decode("utf-8", "replace"))
+        return ""
+
+    redactor = Redactor(fields, note)
+    for part in (params.get("changes"), params.get("document"), evidence.get("after"), evidence.get("answers")):
+        redactor.redact(part)
+    found.update(_texts(params.get("given")))
+    return tuple(sorted((text for text in found if len(text) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            if name not in _TELLING:
+                yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
 
 
 def for_audit(plan: Mapping[str, Any]) -> list[dict[str, Any]]:

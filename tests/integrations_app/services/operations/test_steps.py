@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from django.core.exceptions import PermissionDenied
 
 from console.access.models import User
 from console.audit.models import AuditEvent
-from integrations_app.models import Integration, VendorAccount, VendorWrite
+from integrations_app.models import Integration, Job, VendorAccount, VendorWrite
 from integrations_app.services import integrations, vendor_writes
 from integrations_app.services.operations import steps
+from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.jobs.world import member
 from tests.integrations_app.services.mirroring import added, owner_of, sync, tenant
@@ -100,6 +102,26 @@ def test_what_was_answered_is_kept_without_its_secrets(
         assert SECRET not in str([write.plan, write.result, write.sentence, write.title])
     assert SECRET not in str(list(AuditEvent.objects.values()))
     assert {"write.done"} <= set(AuditEvent.objects.values_list("event", flat=True))
+
+
+def test_a_refusal_that_quotes_what_was_typed_shows_nothing_of_it(
+    simulator: SimulatorServer, account: VendorAccount, owner: User
+) -> None:
+    one, word = half_installed(simulator, account, (CONNECTION, FORM)), "swordfish"
+    said = {"errors": [{"code": word, "field": "http.auth", "message": f"The password {word} was refused."}]}
+    body = json.dumps(said)
+    simulator.world.add_fault(
+        Fault(
+            "no", "status", method="POST", path="installSteps", status=422, body=body, content_type="application/json"
+        )
+    )
+    typed = {"connection": {"name": "Ledger", "type": "http", "http": {"auth": {"basic": {"password": word}}}}}
+    write = do(one, owner, typed)
+    assert write.state == "not_done"
+    assert write.result["reasons"] == [
+        {"code": "[secret]", "field": "http.auth", "text": "The password [secret] was refused."}
+    ]
+    assert word not in str([list(AuditEvent.objects.values()), list(Job.objects.values()), write.sentence, write.plan])
 
 
 @pytest.mark.parametrize("kind", ["reset_after", "status_after"])
