@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from django import forms
 
 from integrations_app.services import edits
@@ -48,7 +49,20 @@ def parsed(text: str) -> Any:
         raise forms.ValidationError(f"This is no JSON that can be sent: {error}") from error
     if _is_too_deep(value):
         raise forms.ValidationError(f"This is nested deeper than {_DEEPEST} levels.")
+    _check_exact(value)
     return value
+
+
+def _check_exact(value: Any) -> None:
+    """Refuses what would reach the vendor as something else, or not at all: numbers too large to be held exactly, and
+    halves of a character (an escape like \\ud800 alone).
+    """
+    try:
+        is_exact = orjson.loads(orjson.dumps(value)) == value
+    except TypeError as error:
+        raise forms.ValidationError(f"This is no JSON that can be sent: {error}.") from error
+    if not is_exact:
+        raise forms.ValidationError("A number in it is too large to be sent as it stands.")
 
 
 def _refuse(name: str) -> Any:

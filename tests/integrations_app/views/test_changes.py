@@ -104,6 +104,9 @@ def test_json_that_is_none_stays_as_typed_with_the_place_of_the_mistake(
         ('{"name": NaN}', "no JSON number"),
         ('{"name": "a", "name": "b"}', "stands twice"),
         ("[" * 500 + "]" * 500, "nested deeper"),
+        ('{"name": 1e999}', "too large"),
+        ('{"name": 123456789012345678901234567890}', "no JSON that can be sent"),
+        ('{"name": "half a letter \\ud800"}', "no JSON that can be sent"),
     ],
 )
 def test_the_json_editor_lets_nothing_through_that_cannot_be_sent(
