@@ -78,10 +78,14 @@ class EntryMaker:
 
     def _secrets(self, document: Any, shown: Any) -> list[str]:
         """Where likely secrets are, in the vendor's own names. Redaction hides more than those, being in doubt."""
-        marks = list(_marks(shown, "", ""))
+        marks = list(_marks(shown, "", "", is_dubious=False))
         texts = _texts(document) if marks else ()
         values = {self._fingerprint(text.encode("utf-8", "surrogatepass")): text for text in texts}
-        return [path or "the document itself" for path, name, seal in marks if _is_likely(name, values.get(seal))]
+        return [
+            path or "the document itself"
+            for path, name, seal, is_dubious in marks
+            if _is_likely(name, values.get(seal), is_dubious=is_dubious)
+        ]
 
 
 def _secret_names(vendor: str) -> frozenset[str]:
@@ -97,16 +101,19 @@ def _secret_names(vendor: str) -> frozenset[str]:
     return frozenset(path.rpartition(".")[2].removesuffix("[]") for path in paths)
 
 
-def _marks(value: Any, path: str, name: str) -> Iterator[tuple[str, str, str]]:
-    """Everything hidden in a redacted document: its place, the field's own name, its fingerprint."""
+def _marks(value: Any, path: str, name: str, *, is_dubious: bool) -> Iterator[tuple[str, str, str, bool]]:
+    """Everything hidden in a redacted document: its place, the field's own name, its fingerprint, and whether a name on
+    the way to it speaks of secrets.
+    """
     if is_secret_mark(value):
-        yield path, name, value[MARK]
+        yield path, name, value[MARK], is_dubious
     elif isinstance(value, dict):
         for key, below in value.items():
-            yield from _marks(below, _step(path, str(key)), str(key))
+            dubious = is_dubious or is_suspicious_name(str(key))
+            yield from _marks(below, _step(path, str(key)), str(key), is_dubious=dubious)
     elif isinstance(value, list):
         for index, below in enumerate(value):
-            yield from _marks(below, f"{path}[{index}]", name)
+            yield from _marks(below, f"{path}[{index}]", name, is_dubious=is_dubious)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -117,8 +124,9 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(below)
 
 
-def _is_likely(name: str, value: str | None) -> bool:
-    """Whether what is hidden is more than a word or an id in dubious company ("auth.type"). `value` None: no text.
+def _is_likely(name: str, value: str | None, *, is_dubious: bool) -> bool:
+    """Whether what is hidden is more than a word or an id in dubious company ("auth.type"), or than a value that every
+    page hides because of where it stands (a connection's address). `value` None: no text.
 
     A row of asterisks is how vendors write a secret that they keep to themselves: it is not in the archive.
     """
@@ -126,7 +134,9 @@ def _is_likely(name: str, value: str | None) -> bool:
         return False
     if is_suspicious_name(name) or value is None:
         return is_suspicious_name(name)
-    return is_secret_text(value, None, allow_ids=True) or not (_WORD.fullmatch(value) or _ID.fullmatch(value))
+    if is_secret_text(value, None, allow_ids=True):
+        return True
+    return is_dubious and not (_WORD.fullmatch(value) or _ID.fullmatch(value))
 
 
 def shown_path(path: str, fingerprint: Callable[[bytes], str]) -> str:
