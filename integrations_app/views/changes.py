@@ -32,6 +32,15 @@ _PASSED = {
     WriteState.DONE: 4,
 }
 _STEPS = ("Checked", "Confirmed", "Sent", "Read back")
+# Where a change was asked for, when that is not the integration's first page: a tab, and what a button to it says.
+_ASKED_ON = {
+    "switch_flow": ("flows", "To the flows"),
+    "run_flow": ("flows", "To the flows"),
+    "retry_errors": ("errors", "To the errors"),
+    "resolve_errors": ("errors", "To the errors"),
+    "register_connections": ("connections", "To the connections"),
+    "unregister_connection": ("connections", "To the connections"),
+}
 
 
 @require_safe
@@ -128,6 +137,9 @@ def _page(
         "undo_refusal": _undo_refusal(request, write),
         "made_url": _made_url(request, write),
         "form_url": _form_url(write),
+        "back": _back(write),
+        # An edit, a restoring and an undoing are one operation; the title begins with what a person calls it.
+        "verb": write.title.split(" ", 1)[0] if kind.is_undoable else kind.label,
         "form_key": service.new_key(),
         "shown_check": service.shown_check(write),
         "is_dangerous": any(question.kind == "typed_name" for question in questions),
@@ -142,7 +154,9 @@ def _is_stuck(write: VendorWrite) -> bool:
 
 def _steps(write: VendorWrite, *, is_stuck: bool) -> list[dict[str, str]]:
     """Where the write stands, a word for each of its steps."""
-    passed = _PASSED.get(WriteState(write.state), 3 if write.sent_at else 0)
+    # What the vendor refused never arrived; what was lost and is not there was looked for, and read back.
+    is_refused = write.state == WriteState.NOT_DONE and 400 <= (write.vendor_status or 0) < 500
+    passed = _PASSED.get(WriteState(write.state), (2 if is_refused else 3) if write.sent_at else 0)
     steps = []
     for number, label in enumerate(_STEPS):
         state = "done" if number < passed else "waiting"
@@ -189,6 +203,17 @@ def _made_url(request: TenantRequest, write: VendorWrite) -> str:
         return ""
     is_seen = made.tenant_id == request.tenant.pk or policy.visible_tenants(request.user).filter(pk=made.tenant_id)
     return made.get_absolute_url() if is_seen else ""
+
+
+def _back(write: VendorWrite) -> dict[str, str] | None:
+    """Where the change was asked for, "url" and "label"; None where there is no integration."""
+    if write.integration is None:
+        return None
+    tab, label = _ASKED_ON.get(write.operation, ("", "To the integration"))
+    if not tab or write.integration.gone_at is not None:
+        return {"url": write.integration.get_absolute_url(), "label": "To the integration"}
+    url = reverse("integrations:tab", args=[write.tenant.slug, write.integration_id, tab])
+    return {"url": url, "label": label}
 
 
 def _form_url(write: VendorWrite) -> str:
