@@ -54,6 +54,8 @@ KEY_LENGTH = 64
 # While the vendor cannot be asked what became of a write, it is asked again this often, and given up after so long.
 SETTLE_RETRY_SECONDS = 30.0
 GIVEN_UP_AFTER_SECONDS = 1800.0
+# A long operation is waited for so many times as long: five minutes where others get twenty seconds.
+_LONG_OPERATION = 15
 # A job that ended without settling its write is asked for again after this long.
 RESUMED_AFTER_SECONDS = 30.0
 _WHILE_ANOTHER_IS_SENT = 2.0
@@ -645,7 +647,7 @@ def _settle(context: Context) -> VendorWrite:
         context.progress.say("The vendor holds it: it happened.")
         _keep_receipt(write, settled.receipt)
         return _finish(context, kind, settled.receipt)
-    if (left := settings.WRITE_SETTLE_SECONDS - age) > 0:
+    if (left := _patience_seconds(kind) - age) > 0:
         # A vendor may still be at work on what it was sent: a first look that finds nothing proves nothing.
         raise WaitError(left, "looking once more at the vendor's what became of it")
     if settled.verdict is Verdict.NOT_DONE:
@@ -653,6 +655,13 @@ def _settle(context: Context) -> VendorWrite:
         raise _over(write, context.progress, error)
     _leave_to_person(write, context.progress, settled.look_at)
     raise VendorOutcomeUnknownError(_NOBODY_BUT_A_PERSON, vendor=context.account.vendor)
+
+
+def _patience_seconds(kind: Operation) -> float:
+    """How long a vendor may still be at work on what it was sent. For a long operation it takes minutes, whether or not
+    the worker that waited for the answer is still there.
+    """
+    return settings.WRITE_SETTLE_SECONDS * (_LONG_OPERATION if kind.is_long else 1)
 
 
 def _looked(context: Context, kind: Operation, age: float) -> Settled:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from console.access.models import User
 from console.audit.models import AuditEvent
 from integrations_app.models import Integration, Job, VendorAccount, VendorWrite
 from integrations_app.services import integrations, vendor_writes
+from integrations_app.services.errors import InvalidError, WaitError
 from integrations_app.services.operations import steps
 from integrations_app.simulator.faults import Fault
 from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.jobs.world import member
-from tests.integrations_app.services.mirroring import added, owner_of, sync, tenant
+from tests.integrations_app.services.mirroring import Watched, added, owner_of, sync, tenant
 from tests.integrations_app.services.operations.stepping import (
     ALL_KINDS,
     CONNECTION,
@@ -144,6 +147,34 @@ def test_a_request_lost_before_it_was_carried_out_did_nothing(
     write = do(one, owner, {"connection": NEW_CONNECTION})
     assert (write.state, installed(simulator)) == ("not_done", 0)
     assert following(one).name == "Finance connection"
+
+
+class KilledWhileItWaits(Watched):
+    """A worker that is killed while the vendor is at work."""
+
+    def say(self, text: str, level: str = "info", subject: str = "") -> None:
+        raise KeyboardInterrupt
+
+
+def test_a_step_whose_worker_was_killed_may_take_the_vendor_five_minutes_more(
+    simulator: SimulatorServer, account: VendorAccount, owner: User
+) -> None:
+    one = half_installed(simulator, account, (TEMPLATE, URL))
+    params = {"step": following(one).identity, "given": {}}
+    asked = vendor_writes.request("install_step", by=owner, integration=one, params=params, key="form-1")
+    write = vendor_writes.with_all(VendorWrite.objects.all()).get(pk=asked.pk)
+    with pytest.raises(KeyboardInterrupt):
+        vendor_writes.perform(write, job=None, progress=KilledWhileItWaits())
+
+    def looked_at_after(seconds: float) -> VendorWrite:
+        VendorWrite.objects.filter(pk=write.pk).update(sent_at=timezone.now() - timedelta(seconds=seconds))
+        return vendor_writes.with_all(VendorWrite.objects.all()).get(pk=write.pk)
+
+    with pytest.raises(WaitError):
+        vendor_writes.perform(looked_at_after(200), job=None, progress=Watched())
+    assert looked_at_after(200).state == "sent"
+    with pytest.raises(InvalidError, match="did not happen"):
+        vendor_writes.perform(looked_at_after(301), job=None, progress=Watched())
 
 
 def test_a_step_that_a_colleague_did_first_is_not_done_again(
