@@ -133,6 +133,8 @@ def _ping_note(last: pings.Pinged) -> Note:
 
 
 def _errors(page: Page) -> None:
+    # The count is of steps; how many errors each has stands in its row.
+    page.offered.title = "Steps with errors"
     for row in page.rows:
         row.url = page.tab_url("error_records", scope=row.key)
 
@@ -155,10 +157,21 @@ def _records(page: Page) -> None:
 
 
 def step_name(integration: Integration, scope: str) -> str:
-    """What people call the step of a scope, as the list of errors has it; the scope itself when it does not."""
+    """What people call the step of a scope, as the list of errors has it; a step without open errors stands in none,
+    and is called after its flow.
+    """
     listing = listings.find(integration, "errors")
     found = listings.items(listing) if listing is not None else []
-    return next((item["name"] for item in found if item["remote_id"] == scope), scope)
+    name = next((item["name"] for item in found if item["remote_id"] == scope), "")
+    return name or _step_of_flow(integration, scope)
+
+
+def _step_of_flow(integration: Integration, scope: str) -> str:
+    """ "a step of Orders nightly"; the scope itself where the flow is not known either."""
+    listing = listings.find(integration, "flows")
+    flow_id = scope.partition("/")[0]
+    found = listings.items(listing) if listing is not None else []
+    return next((f"a step of {item['name']}" for item in found if item["remote_id"] == flow_id and item["name"]), scope)
 
 
 def _install(page: Page) -> None:

@@ -74,7 +74,7 @@ class RetryErrors:
             facts.append(Fact(words, _lines(context, stuck), tone="warn"))
         return Plan(
             guard=digest_of(sorted(record.remote_id for record in retried)),
-            consequence=f"{counted(len(retried)).capitalize()} go through the step again and change real data there.",
+            consequence=_retry_consequence(len(retried)),
             facts=tuple(facts),
             evidence={
                 "errors": [record.remote_id for record in retried],
@@ -132,7 +132,7 @@ class ResolveErrors:
         facts = [Fact(f"{_sentence(len(ids))} marked as resolved", _lines(context, chosen.open)), *_lost_facts(chosen)]
         return Plan(
             guard=digest_of(sorted(ids)),
-            consequence=f"{counted(len(ids)).capitalize()} are no longer open. Nothing is tried again: "
+            consequence=f"{_sentence(len(ids)).capitalize()} no longer open. Nothing is tried again: "
             "what failed does not reach the other system.",
             facts=tuple(facts),
             evidence={
@@ -180,6 +180,12 @@ def counted(number: int) -> str:
 
 def _sentence(number: int) -> str:
     return f"{counted(number)} {'is' if number == 1 else 'are'}"
+
+
+def _retry_consequence(number: int) -> str:
+    if number == 1:
+        return "1 record goes through the step again and changes real data there."
+    return f"{counted(number).capitalize()} go through the step again and change real data there."
 
 
 def _place(context: Context) -> tuple[str, str]:
