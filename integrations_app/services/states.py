@@ -161,7 +161,7 @@ RULES: Mapping[FindingCode, Rule] = {
             "half installed" + (f": {_several(finding.count, 'step', 'steps')} left" if finding.count else "")
         ),
         "Finish the installation",
-        "Some steps of the installation were never done; go on at {vendor} where it stopped.",
+        "Some steps of the installation were never done; go on where it stopped.",
     ),
     FindingCode.VERSION_BEHIND: Rule(
         Turn.OURS,
