@@ -64,6 +64,9 @@ class Outcomes:
             return self.unavailable(call, f"The vendor answers {status}.", was_sent=True, wait=wait or 0.0, **context)
         if status < 300:
             return self.unreadable(call, f"The vendor answers {status}, which is not documented here.", response)
+        if status < 400 and call.is_write:
+            # "See other" is how a web server answers what it has done.
+            return self.unreadable(call, "The vendor answers with a redirect, which is not followed.", response)
         if status < 400:
             return VendorAddressError("The vendor answers with a redirect, which is not followed.", **context)
         match status:

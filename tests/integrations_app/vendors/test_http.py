@@ -283,6 +283,7 @@ def test_an_error_survives_being_handed_to_another_process(hostile: Hostile) -> 
         answer(b"{}", "408 Slow"),
         answer(b"<html>", "200 OK"),
         answer(b"{}", "226 IM Used"),
+        answer(b"", "303 See Other", Location="/things/1"),
         reset(b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{"),
     ],
 )
