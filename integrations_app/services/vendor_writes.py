@@ -752,15 +752,21 @@ def resume_lost() -> int:
 
 
 def give_up_forgotten() -> int:
-    """Give up what nobody confirmed for FORGOTTEN_AFTER, so that its secrets go too; how many."""
-    waiting = (WriteState.CHECKING, WriteState.READY)
-    old = VendorWrite.objects.filter(state__in=waiting, created_at__lt=timezone.now() - FORGOTTEN_AFTER)
+    """Give up what nobody confirmed for FORGOTTEN_AFTER, or took up again after its job ended without sending it, so
+    that its secrets go too; how many.
+    """
+    waiting, before = (WriteState.CHECKING, WriteState.READY), timezone.now() - FORGOTTEN_AFTER
+    is_left = Q(state=WriteState.QUEUED) & (Q(job__finished_at__lt=before) | Q(batch__job__finished_at__lt=before))
+    old = VendorWrite.objects.filter(is_left | Q(state__in=waiting), created_at__lt=before)
     given_up = 0
     for write in old.order_by("created_at")[:SWEEP_ROWS]:
         with transaction.atomic():
             current = _locked(write)
-            if current.state in waiting:
-                _close(current, WriteState.ABANDONED, f"Given up: not confirmed for {FORGOTTEN_AFTER.days} days.")
+            # One that was taken up again since has an open job by now.
+            is_idle = current.job is None or current.job.is_finished
+            if current.state in waiting or (current.state == WriteState.QUEUED and is_idle):
+                word = "confirmed" if current.state in waiting else "sent"
+                _close(current, WriteState.ABANDONED, f"Given up: not {word} for {FORGOTTEN_AFTER.days} days.")
                 _record(current, Event.WRITE_ABANDONED, by=None)
                 given_up += 1
     return given_up
