@@ -411,7 +411,8 @@ def test_what_was_confirmed_and_then_left_lying_for_a_month_is_given_up_with_its
     long_ago = timezone.now() - timedelta(days=31)
     VendorWrite.objects.filter(pk=write.pk).update(created_at=long_ago)
     assert vendor_writes.give_up_forgotten() == 0, "its job is about to send it"
-    Job.objects.filter(pk=write.job_id).update(state=JobState.CANCELLED, finished_at=long_ago)
+    assert write.job is not None
+    Job.objects.filter(pk=write.job.pk).update(state=JobState.CANCELLED, finished_at=long_ago)
     assert vendor_writes.give_up_forgotten() == 1
     write.refresh_from_db()
     assert (write.state, write.sealed) == (WriteState.ABANDONED, None)
