@@ -163,5 +163,5 @@ def test_a_field_that_asks_for_the_editor_gets_it_and_is_a_text_area_without_scr
     html = render_to_string("components/field.html", {"field": form["document"]})
     assert re.search(r'<textarea [^>]*name="document"[^>]*data-editor="json"', html)
     assert 'aria-describedby="id_document_help"' in html
-    assert "to keep that secret" in html
-    assert "to keep that secret" not in render_to_string("components/field.html", {"field": Typed()["document"]})
+    assert "as it is to keep it; put a value in place" in html
+    assert "as it is to keep it; put a value in place" not in render_to_string("components/field.html", {"field": Typed()["document"]})
