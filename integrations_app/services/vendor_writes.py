@@ -314,7 +314,7 @@ def settle_by_person(write: VendorWrite, *, by: User, happened: bool) -> VendorW
         current.settled_by_label = str(by)[:320]
         verdict = "happened" if happened else "did not happen"
         state = WriteState.DONE if happened else WriteState.NOT_DONE
-        _close(current, state, f"{by} looked at the vendor's and says that it {verdict}.")
+        _close(current, state, f"{by} looked at the vendor and says that it {verdict}.")
         _record(current, Event.WRITE_SETTLED, by=by, verdict=verdict)
     return current
 
