@@ -71,7 +71,8 @@ def _timeline(integration: Integration) -> list[dict[str, Any]]:
         tenant_id=integration.tenant_id, target_type="integration", target_id=integration.pk.hex
     )[:TIMELINE_LENGTH]
     shown = [
-        {"text": event.sentence.capitalize(), "who": event.by_label, "at": event.at, "tone": ""} for event in events
+        {"text": event.sentence[:1].upper() + event.sentence[1:], "who": event.by_label, "at": event.at, "tone": ""}
+        for event in events
     ]
     seen = {"text": "First seen here", "who": "", "at": integration.first_seen_at, "tone": "ok"}
     return [*shown, seen]
