@@ -5,7 +5,7 @@ PYTEST = .venv/bin/python -m pytest
 JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests up test check lint types proofs proof-batch proof-lost-answers proof-races lock clean
+.PHONY: help setup setup-tests up test test-postgres check lint types proofs proof-batch proof-lost-answers proof-races lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-20s %s\n' "$$name" "$$text"; done
@@ -13,8 +13,10 @@ help: ## list these commands
 up: setup ## start the console with everything it needs, until Ctrl-C (PORT, SIMULATOR_PORT, DATA_DIR: docs/settings.md)
 	@exec .venv/bin/python manage.py up
 
-test: setup-tests ## run the tests on SQLite and the embedded broker, and those of services, jobs and workers also on PostgreSQL and Redis
+test: setup-tests ## run the tests on SQLite and the embedded broker
 	$(PYTEST) -n $(JOBS)
+
+test-postgres: setup-tests ## run those of services, jobs and workers on PostgreSQL and Redis as well
 	$(PYTEST) -n $(JOBS) -m "stack or postgres" --stack=postgres-redis
 
 proofs: setup-tests ## what takes minutes: every page under axe, killed workers and brokers, and the short form of the other proofs
@@ -29,7 +31,7 @@ proof-batch: setup-tests ## revisions of 400 integrations, with workers and the 
 proof-races: setup-tests ## 200 races: double clicks, two editors, an edit beside a sync, deletions beside a job
 	$(PYTEST) tests/chaos/test_races.py --proofs=long
 
-check: lint types test ## all that CI runs: lint, types, import rules and the tests
+check: lint types test test-postgres ## lint, types, import rules and the tests on both databases
 
 lint: setup-tests ## ruff, djlint, import rules, unused dependencies, bandit, missing migrations
 	.venv/bin/ruff check .

@@ -231,6 +231,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='vendorwrite',
+            name='also_tenant',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='access.tenant'),
+        ),
+        migrations.AddField(
+            model_name='vendorwrite',
             name='confirmed_by',
             field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
         ),

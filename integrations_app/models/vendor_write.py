@@ -125,6 +125,8 @@ class VendorWrite(models.Model):
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.SET_NULL, related_name="writes")
     # Digest of the document as read back just after.
     after_digest = models.BinaryField(max_length=32, null=True)
+    # Another tenant that it concerns as well: what it does there is shown to people who see both.
+    also_tenant = models.ForeignKey(Tenant, null=True, on_delete=models.SET_NULL, related_name="+")
     made = models.ForeignKey(Integration, null=True, on_delete=models.SET_NULL, related_name="made_by")
 
     objects = VendorWriteQuerySet.as_manager()

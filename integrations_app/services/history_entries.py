@@ -131,7 +131,10 @@ def of_write(write: VendorWrite, integration: Integration | None) -> Entry:
         note=write.reason,
         state_word=write.get_state_display(),
         is_undoable=_is_undoable(write),
-        details=tuple(_planned(change) for change in write.changes if isinstance(change, Mapping)),
+        # What concerns another tenant too is told on the change's own page, to people who see both.
+        details=()
+        if write.also_tenant_id is not None
+        else tuple(_planned(change) for change in write.changes if isinstance(change, Mapping)),
         before_id=write.snapshot_id if write.state == WriteState.DONE else None,
         write=write,
     )

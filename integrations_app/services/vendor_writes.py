@@ -434,8 +434,14 @@ def _store_plan(context: Context, plan: Plan, *, note: str = "") -> None:
     with transaction.atomic():
         context.progress.hold()
         rows = VendorWrite.objects.filter(pk=write.pk, state__in=(WriteState.CHECKING, WriteState.QUEUED))
-        rows.update(plan=write.plan, guard=write.guard, state=write.state, checked_at=write.checked_at)
-    write.refresh_from_db(fields=["state"])
+        rows.update(
+            plan=write.plan,
+            guard=write.guard,
+            state=write.state,
+            checked_at=write.checked_at,
+            also_tenant=plan.also_tenant,
+        )
+    write.refresh_from_db(fields=["state", "also_tenant"])
 
 
 def _over(write: VendorWrite, progress: Watcher, error: Exception) -> Exception:
@@ -720,8 +726,9 @@ def _close(write: VendorWrite, state: WriteState, sentence: str) -> None:
 
 
 def _record(write: VendorWrite, event: Event, *, by: User | None, **more: Any) -> None:
-    """The audit row, with before and after as the plan shows them."""
-    detail = {"what": write.title, "write": write.pk.hex, "changes": write_plans.for_audit(write.plan), **more}
+    """The audit row, with before and after as the plan shows them; another tenant's names stay out of this log."""
+    changes = [] if write.also_tenant_id is not None else write_plans.for_audit(write.plan)
+    detail = {"what": write.title, "write": write.pk.hex, "changes": changes, **more}
     target = write.integration or write.vendor_account
     record(event, by=by, tenant=write.tenant, target=target, detail=detail, reason=write.reason)
 

@@ -119,6 +119,9 @@ def _page(
     errors: dict[str, str] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    sees_all = _sees_all(request, write)
+    if not sees_all:  # for this page only
+        write.plan, write.result, write.sentence = {}, {}, ""
     kind = registry.operation(write.operation)
     is_stuck = _is_stuck(write)
     questions = write_plans.questions(write.plan)
@@ -136,6 +139,7 @@ def _page(
         "refusal": "" if kind.permission in request.permissions else policy.refusal(kind.permission, request.tenant),
         "undo_refusal": _undo_refusal(request, write),
         "made_url": _made_url(request, write),
+        "sees_all": sees_all,
         "form_url": _form_url(write),
         "back": _back(write),
         # An edit, a restoring and an undoing are one operation; the title begins with what a person calls it.
@@ -194,6 +198,13 @@ def _undo_refusal(request: TenantRequest, write: VendorWrite) -> str:
     if Permission.INTEGRATION_EDIT not in request.permissions:
         return policy.refusal(Permission.INTEGRATION_EDIT, request.tenant)
     return service.cannot_undo(write)
+
+
+def _sees_all(request: TenantRequest, write: VendorWrite) -> bool:
+    """Whether nothing on the page belongs to a tenant that this person does not see."""
+    if write.also_tenant_id is None:
+        return True
+    return policy.visible_tenants(request.user).filter(pk=write.also_tenant_id).exists()
 
 
 def _made_url(request: TenantRequest, write: VendorWrite) -> str:

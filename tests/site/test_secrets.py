@@ -43,7 +43,7 @@ from tests.site import leaks
 from tests.site.leaks import Leak, Secrets
 from tests.things import make_batch, make_write
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.proof]
 
 # Secret by their place alone: nothing about these words gives them away.
 IN_DOCUMENTS = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
+from console.access.models import Tenant
 from console.access.permissions import Permission
 from integrations_app.models import Integration, VendorAccount, VendorWrite
 from integrations_app.vendors.base import RemoteIntegration, VendorClient
@@ -77,6 +78,7 @@ class Plan:
     `guard` tells two states of the vendor apart that matter for this write (a digest, an id): what a person confirmed
     is sent only while a new check gives the same guard. `evidence` is plain JSON that is kept sealed: what sending and
     settling need of the state before. `nothing` is a sentence when there is nothing to do, and then the write is over.
+    `also_tenant` is another tenant whose names the plan tells.
     """
 
     guard: str
@@ -86,6 +88,7 @@ class Plan:
     questions: tuple[Question, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
     nothing: str = ""
+    also_tenant: Tenant | None = None
 
 
 class Verdict(enum.Enum):

@@ -98,6 +98,7 @@ class Clone:
             questions=tuple(_question(connection, offered, words) for connection in used) if not lacking else (),
             evidence={**there.evidence, "connections": [connection.remote_id for connection in used]},
             nothing=lacking,
+            also_tenant=target.tenant if target.tenant_id != context.write.tenant_id else None,
         )
 
     def send(self, context: Context) -> Mapping[str, Any]:

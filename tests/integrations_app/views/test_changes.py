@@ -15,7 +15,7 @@ from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.services.mirroring import added, sync
 from tests.integrations_app.services.operations.writing import work
 from tests.integrations_app.services.writing import CELIGO, applied, change_at_vendor, edited, plain_integrations
-from tests.people import People
+from tests.people import People, give
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -240,3 +240,17 @@ def test_a_vendor_that_cannot_be_edited_has_no_form_and_says_why(
     assert client.get(f"{row.get_absolute_url()}edit/").status_code == 404
     reason = vendor_writes.unsupported_reason("edit", "torq")
     assert escape(reason) in client.get(row.get_absolute_url()).content.decode()
+
+
+def test_what_concerns_another_tenant_too_is_shown_to_people_who_see_both(
+    integration: Integration, people: People, client: Client
+) -> None:
+    change = work(edited(integration, people.members["editor"], {"name": "Mine"}))
+    VendorWrite.objects.filter(pk=change.pk).update(also_tenant=people.other_tenant)
+    client.force_login(people.members["viewer"])
+    shown = client.get(change.get_absolute_url()).content.decode()
+    assert "It concerns another tenant too" in shown
+    assert "Mine" not in shown
+    assert people.other_tenant.name not in shown
+    give(people.members["viewer"], "viewer", people.other_tenant)
+    assert "Mine" in client.get(change.get_absolute_url()).content.decode()
