@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -173,6 +173,10 @@ def _tab(request: TenantRequest, pk: uuid.UUID, slug: str) -> HttpResponse:
     chosen = tabs.find_tab(slug, integration)
     if chosen is None or chosen.permission not in request.permissions:
         raise Http404
+    built = chosen.build(request, integration)
+    # After the tab's own reading: a listing that a worker ends in between must not stand in the tab and lack its count
+    # in the row of tabs, for then nothing asks again.
+    prefetch_related_objects([integration], listings.with_listings(request.tenant))
     context = {
         "section": "integrations",
         "integration": integration,
@@ -185,7 +189,7 @@ def _tab(request: TenantRequest, pk: uuid.UUID, slug: str) -> HttpResponse:
         "menu": offered.menu(request, integration),
         # A query set: only the whole page shows them.
         "open_changes": VendorWrite.objects.for_tenant(request.tenant).filter(integration=integration).open()[:3],
-        **chosen.build(request, integration),
+        **built,
     }
     return render_page(request, "integrations/detail.html", "integrations/_tab.html", context)
 
@@ -195,7 +199,7 @@ def _find(request: TenantRequest, pk: uuid.UUID) -> Integration:
     rows = Integration.objects.for_tenant(request.tenant).select_related(
         "tenant", "vendor_account__tenant", "vendor_account__credential", "vendor_account__gate", "document"
     )
-    return get_object_or_404(rows.prefetch_related(parts, listings.with_listings(request.tenant)), pk=pk)
+    return get_object_or_404(rows.prefetch_related(parts), pk=pk)
 
 
 def _shown_tabs(request: TenantRequest, integration: Integration, chosen: tabs.Tab) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from integrations_app.simulator.server import SimulatorServer
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.proof]
 
 
 @pytest.fixture

@@ -146,6 +146,7 @@ def _queries(page: str, many: Many) -> list[str]:
     return [query["sql"] for query in captured.captured_queries]
 
 
+@pytest.mark.proof  # opens every page four times
 def test_pages_ask_as_many_queries_for_60_rows_as_for_3(many: Many) -> None:
     # All pages on one world: growing it takes longer than asking.
     few = {page: _queries(page, many) for page in PINNED}

@@ -21,7 +21,7 @@ from integrations_app.models import Integration, Job
 from tests.people import People, give, make_tenant
 from tests.site.many import START, make_accounts, make_integrations, make_jobs, make_snapshots, make_writes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.stack]
+pytestmark = [pytest.mark.django_db, pytest.mark.stack, pytest.mark.proof]
 
 ROWS = 6000
 # What a page of 50 may read on PostgreSQL: the page, and what is dropped on the way of another tenant.

@@ -22,6 +22,7 @@ from tests.servers import free_port, wait_until
 
 pytestmark = [
     pytest.mark.house,
+    pytest.mark.proof,
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
 ]
 
