@@ -181,7 +181,6 @@ def test_nothing_is_lost_when_the_broker_loses_all_its_messages(
     assert Job.objects.in_flight().count() == 5
     # One may have been handed to the connection of the worker that was just killed: that one is lost as well.
     assert app.control.purge() >= 4
-    assert app.control.purge() == 0
     worker.start()
     monkeypatch.setattr(jobs, "ADMISSION_SECONDS", 1)
     for job in asked:
