@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from integrations_app.jobs import runner
-from integrations_app.services import archives, jobs, schedules, secret_changes, vendor_writes, write_batches
+from integrations_app.services import archives, jobs, schedules, secret_changes, write_batches, write_sweeps
 
 
 @shared_task(acks_late=True, reject_on_worker_lost=True, ignore_result=True)
@@ -17,9 +17,9 @@ def run_job(job_id: str) -> None:
 def sweep_jobs() -> None:
     jobs.sweep()
     secret_changes.give_up_orphans()
-    vendor_writes.resume_lost()
+    write_sweeps.resume_lost()
     write_batches.resume_lost()
-    vendor_writes.give_up_forgotten()
+    write_sweeps.give_up_forgotten()
     write_batches.forget_requests()
 
 

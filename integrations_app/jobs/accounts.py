@@ -6,7 +6,7 @@ import uuid
 
 from integrations_app.jobs.progress import JobFailedError
 from integrations_app.models import Integration, Job, VendorAccount, VendorWrite, WriteBatch
-from integrations_app.services import vendor_writes
+from integrations_app.services import write_ledger
 
 
 def account_of(job: Job) -> VendorAccount:
@@ -32,7 +32,7 @@ def integration_of(job: Job) -> Integration:
 
 def write_of(job: Job) -> VendorWrite:
     """The write that the job is to take further; raises JobFailedError when it is not here any more."""
-    rows = vendor_writes.with_all(VendorWrite.objects.for_tenant(job.tenant))
+    rows = write_ledger.with_all(VendorWrite.objects.for_tenant(job.tenant))
     wanted = _uuid(str(job.params.get("write", "")))
     found = rows.filter(pk=wanted).first() if wanted else None
     if found is None:

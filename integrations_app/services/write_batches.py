@@ -19,7 +19,7 @@ from console.access import policy, vault
 from console.access.models import Tenant, User
 from integrations_app.models import Integration, Job, VendorWrite, WriteBatch, WriteState
 from integrations_app.models.vendor_write import OVER_STATES
-from integrations_app.services import jobs, vendor_writes
+from integrations_app.services import jobs, vendor_writes, write_ledger, write_runs, write_sweeps
 from integrations_app.services.documents import canonical, load, plain
 from integrations_app.services.errors import InvalidError, WaitError
 from integrations_app.services.operations import registry
@@ -41,7 +41,7 @@ SWEEP_ROWS = 50
 State = WriteBatch.State
 
 
-class Watcher(vendor_writes.Watcher, Protocol):
+class Watcher(write_ledger.Watcher, Protocol):
     """What a job's progress offers."""
 
     def start(self, total: int | None, unit: str) -> None: ...
@@ -261,7 +261,7 @@ def check(batch: WriteBatch, *, job: Job | None, progress: Watcher) -> dict[str,
     _begin(batch, progress, done_states=(*OVER_STATES, WriteState.READY))
     for write in _rows(batch, WriteState.CHECKING):
         progress.check()
-        if _step(write, progress, lambda write: vendor_writes.check(write, job=job, progress=progress)):
+        if _step(write, progress, lambda write: write_runs.check(write, job=job, progress=progress)):
             _tell(write, progress)
     with transaction.atomic():
         progress.hold()
@@ -280,7 +280,7 @@ def perform(batch: WriteBatch, *, job: Job | None, progress: Watcher) -> dict[st
     for write in _rows(batch, WriteState.QUEUED, WriteState.SENT):
         progress.check()
         try:
-            if _step(write, progress, lambda write: vendor_writes.perform(write, job=job, progress=progress)):
+            if _step(write, progress, lambda write: write_runs.perform(write, job=job, progress=progress)):
                 _tell(write, progress)
         except WaitError as wait:
             waits.append(wait)
@@ -296,13 +296,13 @@ def perform(batch: WriteBatch, *, job: Job | None, progress: Watcher) -> dict[st
 
 def forget_requests() -> int:
     """Erase what was asked of the rows of old batches, secrets included: nobody does their failed ones again."""
-    old = WriteBatch.objects.filter(created_at__lt=timezone.now() - vendor_writes.FORGOTTEN_AFTER, sealed__isnull=False)
+    old = WriteBatch.objects.filter(created_at__lt=timezone.now() - write_sweeps.FORGOTTEN_AFTER, sealed__isnull=False)
     return old.exclude(state=State.RUNNING).update(sealed=None)
 
 
 def resume_lost() -> int:
     """Ask again for the job of batches whose own ended with rows sent and nobody to look what became of them."""
-    ended_before = timezone.now() - timedelta(seconds=vendor_writes.RESUMED_AFTER_SECONDS)
+    ended_before = timezone.now() - timedelta(seconds=write_sweeps.RESUMED_AFTER_SECONDS)
     sent = VendorWrite.objects.filter(state=WriteState.SENT, batch__isnull=False).values("batch")
     lost = WriteBatch.objects.filter(
         Q(job=None) | Q(job__finished_at__lt=ended_before), pk__in=sent, state=State.RUNNING
@@ -331,7 +331,7 @@ def _rows(batch: WriteBatch, *states: WriteState) -> Iterable[VendorWrite]:
     """The rows in these states, each read when its turn comes: it may take hours until then."""
     keys = VendorWrite.objects.filter(batch=batch, state__in=states).order_by("created_at", "id")
     for pk in list(keys.values_list("pk", flat=True)):
-        write = vendor_writes.with_all(VendorWrite.objects.for_tenant(batch.tenant)).filter(pk=pk).first()
+        write = write_ledger.with_all(VendorWrite.objects.for_tenant(batch.tenant)).filter(pk=pk).first()
         if write is not None:
             yield write
 

@@ -18,7 +18,7 @@ from django.db import transaction
 
 from console.access.models import User
 from integrations_app.models import Integration, VendorAccount, VendorWrite, WriteState
-from integrations_app.services import listings, step_forms, vendor_writes
+from integrations_app.services import listings, step_forms, vendor_writes, write_runs
 from integrations_app.services.operations import registry
 from integrations_app.services.operations.base import Context, Settled, Verdict
 from integrations_app.services.operations.edit import Edit
@@ -221,7 +221,7 @@ def undergo(world: World, kind: Way, fault: str, status: int) -> tuple[VendorWri
         lose_the_answer(world, kind, "reset_after", status)
         watcher = KilledAfterSending() if "after" in fault else KilledBeforeSending(write)
         with pytest.raises(KeyboardInterrupt):
-            vendor_writes.perform(write, job=None, progress=watcher)
+            write_runs.perform(write, job=None, progress=watcher)
         world.simulator.world.remove_fault(None)
     else:
         lose_the_answer(world, kind, fault, status)

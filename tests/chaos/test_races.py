@@ -17,7 +17,7 @@ from console.audit.events import Event
 from console.audit.models import AuditEvent
 from integrations_app.jobs import runner
 from integrations_app.models import Integration, Job, VendorAccount, VendorWrite, WriteState
-from integrations_app.services import integrations, jobs, sync_runs, vendor_writes
+from integrations_app.services import integrations, jobs, sync_runs, vendor_writes, write_runs
 from integrations_app.services.errors import InvalidError
 from integrations_app.simulator.server import SimulatorServer
 from tests.chaos.proof import Proof
@@ -208,7 +208,7 @@ def test_every_race_has_one_effect_and_no_silent_overwrite(
 
     # The planted fault: nobody asks whether another write was sent since the plan was made.
     with monkeypatch.context() as planted:
-        planted.setattr(vendor_writes, "_sent_count", lambda write: 0)
+        planted.setattr(write_runs, "_sent_count", lambda write: 0)
         planted.setattr("integrations_app.services.operations.edit.guard_of", lambda document, rules: "always the same")
         assert two_editors(world, 3), "the proof must notice an overwrite"
 

@@ -13,7 +13,7 @@ from console.access.models import Grant, Role, User
 from console.audit.events import Event
 from console.audit.models import AuditEvent
 from integrations_app.models import Integration, Schedule, VendorAccount, VendorWrite, WriteState
-from integrations_app.services import revision_policies, schedules, vendor_writes
+from integrations_app.services import revision_policies, schedules, vendor_writes, write_ledger, write_runs
 from integrations_app.services.errors import InvalidError, StaleError
 from integrations_app.simulator.server import SimulatorServer
 from tests.integrations_app.services.mirroring import Watched, owner_of
@@ -144,9 +144,9 @@ def test_a_worker_killed_after_the_revision_goes_on_without_another(
 ) -> None:
     before_each_change(account, by)
     write = confirmed(one, by)
-    write = vendor_writes.with_all(VendorWrite.objects.filter(pk=write.pk)).get()
+    write = write_ledger.with_all(VendorWrite.objects.filter(pk=write.pk)).get()
     with pytest.raises(KeyboardInterrupt):
-        vendor_writes.perform(write, job=None, progress=Watched(stop_after=1))
+        write_runs.perform(write, job=None, progress=Watched(stop_after=1))
     assert operations(simulator) == ["revision"]
     assert go_on(write).state == WriteState.DONE
     assert operations(simulator) == ["revision", "patch"]

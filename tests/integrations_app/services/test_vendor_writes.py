@@ -14,7 +14,7 @@ from console.access.models import Grant, Role, User
 from console.audit.events import Event
 from console.audit.models import AuditEvent
 from integrations_app.models import Integration, Job, JobState, Snapshot, VendorAccount, VendorWrite, WriteState
-from integrations_app.services import integrations, snapshots, vendor_writes
+from integrations_app.services import integrations, snapshots, vendor_writes, write_runs, write_sweeps
 from integrations_app.services.documents import load
 from integrations_app.services.errors import InvalidError
 from integrations_app.simulator.server import SimulatorServer
@@ -77,7 +77,7 @@ class Killed(Watched):
 def perform_and_be_killed(write: VendorWrite) -> None:
     write.refresh_from_db()
     with pytest.raises(KeyboardInterrupt):
-        vendor_writes.perform(write, job=None, progress=Killed())
+        write_runs.perform(write, job=None, progress=Killed())
     write.refresh_from_db()
 
 
@@ -357,8 +357,8 @@ def test_a_write_whose_job_is_lost_gets_another_by_the_sweep(
     perform_and_be_killed(write)
     assert write.job_id is not None
     Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=timezone.now() - timedelta(minutes=1))
-    assert vendor_writes.resume_lost() == 1
-    assert vendor_writes.resume_lost() == 0
+    assert write_sweeps.resume_lost() == 1
+    assert write_sweeps.resume_lost() == 0
     go_on(write)
     assert write.state == WriteState.NOT_DONE
     assert applied(simulator) == []
@@ -374,7 +374,7 @@ def test_a_write_that_nobody_can_settle_goes_to_a_person_and_is_not_asked_after_
     VendorWrite.objects.filter(pk=write.pk).update(sent_at=long_ago)
     assert write.job_id is not None
     Job.objects.filter(pk=write.job_id).update(state=JobState.FAILED, finished_at=long_ago)
-    assert vendor_writes.resume_lost() == 0
+    assert write_sweeps.resume_lost() == 0
     write.refresh_from_db()
     assert write.state == WriteState.UNKNOWN
 
@@ -388,7 +388,7 @@ def test_what_was_sent_by_an_account_that_was_removed_since_is_never_called_not_
     VendorAccount.objects.filter(pk=integration.vendor_account_id).update(removed_at=timezone.now())
     write = VendorWrite.objects.get(pk=write.pk)
     with pytest.raises(VendorOutcomeUnknownError):
-        vendor_writes.perform(write, job=None, progress=Watched())
+        write_runs.perform(write, job=None, progress=Watched())
     assert write.state == WriteState.UNKNOWN
     assert "removed" in write.result["look_at"][0]
 
@@ -397,7 +397,7 @@ def test_what_nobody_confirms_for_a_month_is_given_up_with_its_secrets(integrati
     write = go_on(edited(integration, by, {"name": "Mine"}))
     fresh = go_on(edited(integration, by, {"name": "Also mine"}))
     VendorWrite.objects.filter(pk=write.pk).update(created_at=timezone.now() - timedelta(days=31))
-    assert vendor_writes.give_up_forgotten() == 1
+    assert write_sweeps.give_up_forgotten() == 1
     write.refresh_from_db()
     fresh.refresh_from_db()
     assert (write.state, write.sealed) == (WriteState.ABANDONED, None)
@@ -410,10 +410,10 @@ def test_what_was_confirmed_and_then_left_lying_for_a_month_is_given_up_with_its
     write = confirmed(edited(integration, by, {"name": "Renamed"}), by)
     long_ago = timezone.now() - timedelta(days=31)
     VendorWrite.objects.filter(pk=write.pk).update(created_at=long_ago)
-    assert vendor_writes.give_up_forgotten() == 0, "its job is about to send it"
+    assert write_sweeps.give_up_forgotten() == 0, "its job is about to send it"
     assert write.job is not None
     Job.objects.filter(pk=write.job.pk).update(state=JobState.CANCELLED, finished_at=long_ago)
-    assert vendor_writes.give_up_forgotten() == 1
+    assert write_sweeps.give_up_forgotten() == 1
     write.refresh_from_db()
     assert (write.state, write.sealed) == (WriteState.ABANDONED, None)
     assert applied(simulator) == []

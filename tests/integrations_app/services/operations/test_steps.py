@@ -13,7 +13,7 @@ from django.utils import timezone
 from console.access.models import User
 from console.audit.models import AuditEvent
 from integrations_app.models import Integration, Job, VendorAccount, VendorWrite
-from integrations_app.services import integrations, vendor_writes
+from integrations_app.services import integrations, vendor_writes, write_ledger, write_runs
 from integrations_app.services.errors import InvalidError, WaitError
 from integrations_app.services.operations import steps
 from integrations_app.simulator.faults import Fault
@@ -162,19 +162,19 @@ def test_a_step_whose_worker_was_killed_may_take_the_vendor_five_minutes_more(
     one = half_installed(simulator, account, (TEMPLATE, URL))
     params = {"step": following(one).identity, "given": {}}
     asked = vendor_writes.request("install_step", by=owner, integration=one, params=params, key="form-1")
-    write = vendor_writes.with_all(VendorWrite.objects.all()).get(pk=asked.pk)
+    write = write_ledger.with_all(VendorWrite.objects.all()).get(pk=asked.pk)
     with pytest.raises(KeyboardInterrupt):
-        vendor_writes.perform(write, job=None, progress=KilledWhileItWaits())
+        write_runs.perform(write, job=None, progress=KilledWhileItWaits())
 
     def looked_at_after(seconds: float) -> VendorWrite:
         VendorWrite.objects.filter(pk=write.pk).update(sent_at=timezone.now() - timedelta(seconds=seconds))
-        return vendor_writes.with_all(VendorWrite.objects.all()).get(pk=write.pk)
+        return write_ledger.with_all(VendorWrite.objects.all()).get(pk=write.pk)
 
     with pytest.raises(WaitError):
-        vendor_writes.perform(looked_at_after(200), job=None, progress=Watched())
+        write_runs.perform(looked_at_after(200), job=None, progress=Watched())
     assert looked_at_after(200).state == "sent"
     with pytest.raises(InvalidError, match="did not happen"):
-        vendor_writes.perform(looked_at_after(301), job=None, progress=Watched())
+        write_runs.perform(looked_at_after(301), job=None, progress=Watched())
 
 
 def test_a_step_that_a_colleague_did_first_is_not_done_again(
