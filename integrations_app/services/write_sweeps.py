@@ -34,7 +34,11 @@ def resume_lost() -> int:
             current = write_ledger.locked(write)
             if current.state != WriteState.SENT:
                 continue
-            if _is_given_up(current):
+            if _is_given_up(current) and write_ledger.sealed_plan(current)["receipt"] is not None:
+                # The vendor answered: only reading back failed, with an error of our own.
+                write_ledger.close(current, WriteState.DONE, "Done. It could not be read back.")
+                write_ledger.tell(current, Event.WRITE_DONE, by=None)
+            elif _is_given_up(current):
                 write_ledger.make_unknown(current, ("The console tried for half an hour to find out, and could not.",))
             elif current.batch_id is None or current.job_id is not None:  # a batch takes its rows further itself
                 write_ledger.ask(current, by=None)

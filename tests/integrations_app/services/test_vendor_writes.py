@@ -379,6 +379,29 @@ def test_a_write_that_nobody_can_settle_goes_to_a_person_and_is_not_asked_after_
     assert write.state == WriteState.UNKNOWN
 
 
+def test_what_the_vendor_answered_is_done_even_where_reading_it_back_never_ends(
+    simulator: SimulatorServer, integration: Integration, by: User
+) -> None:
+    write = confirmed(edited(integration, by, {"name": "Mine"}), by)
+    write.refresh_from_db()
+
+    class KilledAfterTheAnswer(Watched):
+        """A worker that is killed when it tells that all is done."""
+
+        def hold(self) -> None:
+            if VendorWrite.objects.filter(pk=write.pk, state=WriteState.SENT).exists():
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_runs.perform(write, job=None, progress=KilledAfterTheAnswer())
+    long_ago = timezone.now() - timedelta(hours=1)
+    VendorWrite.objects.filter(pk=write.pk).update(sent_at=long_ago, job=None)
+    write_sweeps.resume_lost()
+    write.refresh_from_db()
+    assert write.state == WriteState.DONE
+    assert [entry["operation"] for entry in applied(simulator)] == ["put"]
+
+
 def test_what_was_sent_by_an_account_that_was_removed_since_is_never_called_not_done(
     simulator: SimulatorServer, integration: Integration, by: User
 ) -> None:
